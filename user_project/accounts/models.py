@@ -1,0 +1,66 @@
+"""Exchange accounts: whose, where, in which mode; keys encrypted and bound to the row."""
+
+from __future__ import annotations
+
+import uuid
+
+from django.conf import settings
+from django.db import models
+
+
+class AccountMode(models.TextChoices):
+    """Paper trades against the simulator's hosts only, live against Upbit's only."""
+
+    PAPER = "paper", "모의투자"
+    LIVE = "live", "실전투자"
+
+
+class ExchangeAccountQuerySet(models.QuerySet["ExchangeAccount"]):
+    """Many-row filters."""
+
+    def for_user(self, user: object) -> ExchangeAccountQuerySet:
+        """Only what *user* owns."""
+        return self.filter(owner=user)
+
+    def usable(self) -> ExchangeAccountQuerySet:
+        """Accounts whose orders may be followed."""
+        return self.filter(quarantined_at__isnull=True)
+
+
+class ExchangeAccount(models.Model):
+    """One exchange account of one owner."""
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    owner = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="accounts"
+    )
+    name = models.CharField("이름", max_length=60)
+    exchange = models.CharField("거래소", max_length=20, default="upbit")
+    mode = models.CharField(
+        "모드", max_length=5, choices=AccountMode, default=AccountMode.PAPER
+    )
+    base_url = models.URLField("거래소 주소", max_length=200)
+    access_key_last4 = models.CharField("Access key 끝 4자리", max_length=4)
+    sealed_keys = models.BinaryField(editable=False)
+    """Both keys, AES-256-GCM, bound to owner and row; see accounts.keys."""
+    key_expires_at = models.DateTimeField("키 만료", null=True, blank=True)
+    key_problem = models.CharField("키 문제", max_length=200, blank=True)
+    quarantined_at = models.DateTimeField("격리 시각", null=True, blank=True)
+    quarantine_reason = models.CharField("격리 사유", max_length=300, blank=True)
+    reconciled_at = models.DateTimeField("마지막 대사", null=True, blank=True)
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    objects = ExchangeAccountQuerySet.as_manager()
+
+    class Meta:
+        verbose_name = "거래소 계정"
+        verbose_name_plural = "거래소 계정"
+        ordering = ("created_at", "id")
+        constraints = (
+            models.UniqueConstraint(
+                fields=("owner", "name"), name="account_name_once_per_owner"
+            ),
+        )
+
+    def __str__(self) -> str:
+        return f"{self.name} ({self.get_mode_display()})"

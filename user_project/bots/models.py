@@ -1,0 +1,387 @@
+"""Bots, their cycles, orders, fills and the double-entry ledger.
+
+The database is the timer and the truth: what is due, who works on it, what was sent.
+"""
+
+from __future__ import annotations
+
+import uuid
+from decimal import Decimal
+from typing import TYPE_CHECKING
+
+from django.conf import settings
+from django.db import models
+from django.db.models import F, Q
+
+from common.wire import Level
+from user_project.trading import lifecycle
+from user_project.trading.orders import OrderKind, Side
+from user_project.trading.plan import Shape
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+
+def _choices(labels: dict[str, str]) -> list[tuple[str, str]]:
+    return list(labels.items())
+
+
+BOT_STATES = _choices(
+    {
+        lifecycle.BotState.DRAFT: "준비",
+        lifecycle.BotState.RUNNING: "실행 중",
+        lifecycle.BotState.PAUSED: "일시정지",
+        lifecycle.BotState.FINISHING: "이번 회차까지",
+        lifecycle.BotState.STOPPED: "정지",
+        lifecycle.BotState.HALTED: "확인 필요",
+    }
+)
+CYCLE_STATES = _choices(
+    {
+        lifecycle.CycleState.PLANNED: "계획",
+        lifecycle.CycleState.OPENING: "첫 매수 중",
+        lifecycle.CycleState.OPEN: "보유 중",
+        lifecycle.CycleState.CLOSING: "정리 중",
+        lifecycle.CycleState.FROZEN: "동결",
+        lifecycle.CycleState.CLOSED: "익절 완료",
+        lifecycle.CycleState.ABORTED: "취소",
+    }
+)
+ORDER_STATES = _choices(
+    {
+        lifecycle.OrderState.INTENT: "보내기 전",
+        lifecycle.OrderState.POSTING: "보내는 중",
+        lifecycle.OrderState.UNKNOWN: "확인 중",
+        lifecycle.OrderState.OPEN: "미체결",
+        lifecycle.OrderState.CANCELLING: "취소 중",
+        lifecycle.OrderState.ABANDONED_WATCH: "감시 중",
+        lifecycle.OrderState.FILLED: "체결",
+        lifecycle.OrderState.CANCELLED: "취소됨",
+        lifecycle.OrderState.REFUSED: "거부됨",
+        lifecycle.OrderState.BURNED: "접수 안 됨",
+    }
+)
+SIDES = _choices({Side.BID: "매수", Side.ASK: "매도"})
+KINDS = _choices({OrderKind.LIMIT: "지정가", OrderKind.MARKET: "시장가"})
+SHAPES = _choices(
+    {Shape.GEOMETRIC: "배수", Shape.EQUAL: "균등", Shape.LINEAR: "선형"}
+)
+LEVELS = _choices(
+    {
+        Level.AGGRESSIVE: "공격적 (7일)",
+        Level.MODERATE: "보통 (30일)",
+        Level.CONSERVATIVE: "보수적 (90일)",
+    }
+)
+
+
+def _price(label: str, **options: object) -> models.DecimalField[Decimal, Decimal]:
+    return models.DecimalField(label, max_digits=30, decimal_places=8, **options)  # type: ignore[arg-type]
+
+
+def _won(label: str, **options: object) -> models.DecimalField[Decimal, Decimal]:
+    # price (8 places) x volume (8) x fee (4): nothing is ever rounded.
+    return models.DecimalField(label, max_digits=40, decimal_places=20, **options)  # type: ignore[arg-type]
+
+
+class BotQuerySet(models.QuerySet["Bot"]):
+    """Many-row filters."""
+
+    def for_user(self, user: object) -> BotQuerySet:
+        """Only what *user* owns."""
+        return self.filter(owner=user)
+
+    def active(self) -> BotQuerySet:
+        """Bots that may have to act."""
+        return self.filter(state__in=lifecycle.ACTIVE_BOTS)
+
+    def to_wake(self, *, prices: dict[str, Decimal], now: datetime) -> BotQuerySet:
+        """Active, unleased bots that are due, or whose trigger price was reached.
+
+        *prices* maps market to last price. One query, however many bots there are.
+        """
+        reached = Q(next_tick_at__lte=now)
+        for market, price in prices.items():
+            reached |= Q(market=market, wake_below__gte=price)
+            reached |= Q(market=market, wake_above__lte=price)
+        free = Q(lease_until__isnull=True) | Q(lease_until__lt=now)
+        return self.active().filter(reached & free)
+
+
+class Bot(models.Model):
+    """One staged-buying bot: options of the owner, state, lease and wake-ups."""
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    owner = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="bots"
+    )
+    account = models.ForeignKey(
+        "accounts.ExchangeAccount", on_delete=models.PROTECT, related_name="bots"
+    )
+    name = models.CharField("이름", max_length=60)
+    market = models.CharField("마켓", max_length=24, blank=True)
+    """Chosen coin; with auto_select the coin of the running cycle, else empty."""
+    auto_select = models.BooleanField("자동 선택", default=False)
+
+    budget = models.DecimalField("예산(원)", max_digits=20, decimal_places=0)
+    stages = models.PositiveSmallIntegerField("차수", default=7)
+    multiplier = models.DecimalField(
+        "배수", max_digits=4, decimal_places=2, default=Decimal("1.25")
+    )
+    shape = models.CharField(
+        "금액 배분", max_length=9, choices=SHAPES, default=Shape.GEOMETRIC.value
+    )
+    level = models.CharField(
+        "지지선", max_length=12, choices=LEVELS, default=Level.MODERATE.value
+    )
+    take_profit = models.DecimalField(
+        "익절률(순이익)", max_digits=6, decimal_places=4, default=Decimal("0.015")
+    )
+    jitter = models.DecimalField(
+        "흩뜨림", max_digits=3, decimal_places=2, default=Decimal("0.25")
+    )
+    stage_cooldown_seconds = models.PositiveIntegerField("차수 간격(초)", default=60)
+    cycle_cooldown_seconds = models.PositiveIntegerField(
+        "회차 간격(초)", default=21_600
+    )
+
+    state = models.CharField(
+        "상태", max_length=10, choices=BOT_STATES, default=lifecycle.BotState.DRAFT.value
+    )
+    reason = models.CharField("지금 하지 않는 이유", max_length=40, blank=True)
+    reason_at = models.DateTimeField(null=True, blank=True, editable=False)
+
+    fence = models.BigIntegerField(default=0, editable=False)
+    lease_owner = models.CharField(max_length=80, blank=True, editable=False)
+    lease_until = models.DateTimeField(null=True, blank=True, editable=False)
+    next_tick_at = models.DateTimeField("다음 확인", null=True, blank=True)
+    wake_below = _price("이 가격 이하에서 확인", null=True, blank=True)
+    wake_above = _price("이 가격 이상에서 확인", null=True, blank=True)
+    tick_failures = models.PositiveSmallIntegerField("연속 실패", default=0)
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    objects = BotQuerySet.as_manager()
+
+    class Meta:
+        verbose_name = "봇"
+        verbose_name_plural = "봇"
+        ordering = ("created_at", "id")
+        indexes = (
+            models.Index(fields=("state", "next_tick_at")),
+            models.Index(fields=("market", "wake_below")),
+            models.Index(fields=("market", "wake_above")),
+        )
+        constraints = (
+            models.CheckConstraint(
+                condition=Q(budget__gt=0), name="bot_budget_positive"
+            ),
+            models.CheckConstraint(
+                condition=Q(stages__gte=1, stages__lte=20), name="bot_stages_1_to_20"
+            ),
+            models.CheckConstraint(
+                condition=Q(auto_select=True) | ~Q(market=""),
+                name="bot_market_or_auto",
+            ),
+        )
+
+    def __str__(self) -> str:
+        return f"{self.name} ({self.market or '자동 선택'})"
+
+
+class Cycle(models.Model):
+    """One round: planned once, parameters frozen, until sold or aborted."""
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    bot = models.ForeignKey(Bot, on_delete=models.PROTECT, related_name="cycles")
+    seq = models.PositiveIntegerField("회차")
+    market = models.CharField("마켓", max_length=24)
+    state = models.CharField(
+        "상태",
+        max_length=8,
+        choices=CYCLE_STATES,
+        default=lifecycle.CycleState.PLANNED.value,
+    )
+    plan = models.JSONField("계획")
+    """The stages and everything they were computed from; see bots.planning."""
+    budget = models.DecimalField("예산(원)", max_digits=20, decimal_places=0)
+    reserved = _won("주문 중(원)", default=Decimal(0))
+    spent = _won("매수(원, 수수료 포함)", default=Decimal(0))
+    received = _won("매도(원, 수수료 제외)", default=Decimal(0))
+    volume = _price("보유 수량", default=Decimal(0))
+    cost = _won("보유분 원가(원)", default=Decimal(0))
+    profit = _won("실현손익(원)", default=Decimal(0))
+    last_buy_at = models.DateTimeField("마지막 매수", null=True, blank=True)
+    opened_at = models.DateTimeField("시작", auto_now_add=True)
+    closed_at = models.DateTimeField("종료", null=True, blank=True)
+
+    class Meta:
+        verbose_name = "회차"
+        verbose_name_plural = "회차"
+        ordering = ("-opened_at", "-seq")
+        constraints = (
+            models.UniqueConstraint(fields=("bot", "seq"), name="cycle_seq_once"),
+            models.UniqueConstraint(
+                fields=("bot",),
+                condition=~Q(state__in=sorted(lifecycle.TERMINAL_CYCLES)),
+                name="cycle_one_open_per_bot",
+            ),
+            models.CheckConstraint(
+                condition=Q(reserved__gte=0, spent__gte=0)
+                & Q(budget__gte=F("reserved") + F("spent")),
+                name="cycle_within_budget",
+            ),
+            models.CheckConstraint(
+                condition=Q(volume__gte=0), name="cycle_volume_not_negative"
+            ),
+        )
+
+    def __str__(self) -> str:
+        return f"{self.bot.name} {self.seq}회차"
+
+
+class OrderQuerySet(models.QuerySet["Order"]):
+    """Many-row filters."""
+
+    def live(self) -> OrderQuerySet:
+        """Orders that exist or may exist on the exchange, or are about to."""
+        return self.filter(state__in=lifecycle.LIVE_ORDERS)
+
+    def unsettled(self) -> OrderQuerySet:
+        """Orders whose state we do not know for certain."""
+        return self.filter(state__in=lifecycle.UNSETTLED_ORDERS)
+
+
+class Order(models.Model):
+    """One order intent, committed before anything is sent."""
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    bot = models.ForeignKey(Bot, on_delete=models.PROTECT, related_name="orders")
+    cycle = models.ForeignKey(Cycle, on_delete=models.PROTECT, related_name="orders")
+    stage = models.PositiveSmallIntegerField("차수")
+    """1..n for stage buys, 0 for the cycle itself (take profit, exit)."""
+    side = models.CharField("구분", max_length=3, choices=SIDES)
+    attempt = models.PositiveIntegerField("시도")
+    identifier = models.CharField("식별자", max_length=36, unique=True)
+    market = models.CharField("마켓", max_length=24)
+    kind = models.CharField("종류", max_length=6, choices=KINDS)
+    price = _price("가격", null=True, blank=True)
+    requested_volume = _price("주문 수량", null=True, blank=True)
+    funds = _won("주문 금액(원)", null=True, blank=True)
+    reserved = _won("묶인 금액(원)", default=Decimal(0))
+    """KRW of the budget this order still holds; 0 once it is closed."""
+    body_sha256 = models.CharField(max_length=64, editable=False)
+    state = models.CharField(
+        "상태",
+        max_length=15,
+        choices=ORDER_STATES,
+        default=lifecycle.OrderState.INTENT.value,
+    )
+    fence = models.BigIntegerField(editable=False)
+    posted_at = models.DateTimeField("보낸 시각", null=True, blank=True)
+    post_count = models.PositiveSmallIntegerField("보낸 횟수", default=0)
+    not_found_count = models.PositiveSmallIntegerField(default=0)
+    """Look-ups since the last POST that said the exchange knows no such order."""
+    looked_up_at = models.DateTimeField(null=True, blank=True)
+    exchange_uuid = models.CharField(
+        "거래소 주문번호", max_length=64, null=True, blank=True, unique=True  # noqa: DJ001  (unique needs NULL)
+    )
+    executed_volume = _price("체결 수량", default=Decimal(0))
+    executed_funds = _won("체결 금액(원)", default=Decimal(0))
+    paid_fee = _won("수수료(원)", default=Decimal(0))
+    verdict = models.CharField("결과", max_length=200, blank=True)
+    created_at = models.DateTimeField("생성", auto_now_add=True)
+    closed_at = models.DateTimeField("종료", null=True, blank=True)
+
+    objects = OrderQuerySet.as_manager()
+
+    class Meta:
+        verbose_name = "주문"
+        verbose_name_plural = "주문"
+        ordering = ("-created_at", "id")
+        constraints = (
+            models.UniqueConstraint(
+                fields=("cycle", "stage", "side", "attempt"), name="order_attempt_once"
+            ),
+            models.UniqueConstraint(
+                fields=("cycle", "stage", "side"),
+                condition=Q(state__in=sorted(lifecycle.LIVE_ORDERS)),
+                name="order_one_live_per_stage",
+            ),
+        )
+        indexes = (models.Index(fields=("state", "looked_up_at")),)
+
+    def __str__(self) -> str:
+        return f"{self.cycle} {self.stage}차 {self.get_side_display()}"
+
+
+class Fill(models.Model):
+    """One execution as the exchange reported it."""
+
+    trade_uuid = models.CharField("체결번호", max_length=64, unique=True)
+    order = models.ForeignKey(Order, on_delete=models.PROTECT, related_name="fills")
+    price = _price("체결가")
+    volume = _price("수량")
+    funds = _won("금액(원)")
+    fee = _won("수수료(원)")
+    traded_at = models.DateTimeField("체결 시각")
+
+    class Meta:
+        verbose_name = "체결"
+        verbose_name_plural = "체결"
+        ordering = ("-traded_at", "-id")
+
+    def __str__(self) -> str:
+        return f"{self.order} {self.volume} @ {self.price}"
+
+
+class LedgerEntry(models.Model):
+    """One leg of a booking; the legs of a fill sum to zero per currency."""
+
+    class Account(models.TextChoices):
+        """Where value sits."""
+
+        CASH = "cash", "현금"
+        POSITION = "position", "보유"
+        FEE = "fee", "수수료"
+        PROFIT = "profit", "손익"
+        MARKET = "market", "거래 상대"
+
+    fill = models.ForeignKey(Fill, on_delete=models.PROTECT, related_name="entries")
+    cycle = models.ForeignKey(Cycle, on_delete=models.PROTECT, related_name="entries")
+    account = models.CharField("계정", max_length=8, choices=Account)
+    currency = models.CharField("통화", max_length=20)
+    amount = _won("금액")
+
+    class Meta:
+        verbose_name = "원장"
+        verbose_name_plural = "원장"
+        ordering = ("id",)
+
+    def __str__(self) -> str:
+        return f"{self.account} {self.amount} {self.currency}"
+
+
+class BotEvent(models.Model):
+    """Append-only: what happened to a bot, and why."""
+
+    bot = models.ForeignKey(Bot, on_delete=models.PROTECT, related_name="events")
+    cycle = models.ForeignKey(
+        Cycle, on_delete=models.PROTECT, null=True, blank=True, related_name="events"
+    )
+    order = models.ForeignKey(
+        Order, on_delete=models.PROTECT, null=True, blank=True, related_name="events"
+    )
+    kind = models.CharField("종류", max_length=40)
+    """Reverse-dotted: ``bot.running``, ``order.filled``, ``cycle.closed`` …"""
+    message = models.CharField("내용", max_length=300)
+    data = models.JSONField("자료", default=dict)
+    at = models.DateTimeField("시각", auto_now_add=True)
+
+    class Meta:
+        verbose_name = "기록"
+        verbose_name_plural = "기록"
+        ordering = ("-id",)
+        indexes = (models.Index(fields=("bot", "-id")),)
+
+    def __str__(self) -> str:
+        return self.message

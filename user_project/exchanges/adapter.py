@@ -1,0 +1,128 @@
+"""The port every exchange implements, and what its errors mean for an order."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+
+from common.money import MarketRules
+from user_project.trading.orders import (
+    Balance,
+    OrderRequest,
+    OrderView,
+    PriceQuote,
+)
+
+
+class ExchangeError(Exception):
+    """Base of everything an exchange call may raise; ``name`` is the exchange's word."""
+
+    def __init__(self, message: str, *, name: str = "") -> None:
+        super().__init__(message)
+        self.name = name
+
+
+class Refused(ExchangeError):
+    """The exchange said no for certain: nothing exists, nothing will happen."""
+
+
+class KeyRefused(ExchangeError):
+    """The key was refused (rights, address, expiry); a person has to repair it."""
+
+
+class NotFound(ExchangeError):
+    """The exchange does not know such an order at this moment."""
+
+
+class RateLimited(ExchangeError):
+    """Over the rate; ``retry_after`` seconds. Not executed by rule, verify anyway."""
+
+    def __init__(self, message: str, *, retry_after: float, name: str = "") -> None:
+        super().__init__(message, name=name)
+        self.retry_after = retry_after
+
+
+class Ambiguous(ExchangeError):
+    """No definite answer arrived: the order may or may not exist."""
+
+
+class Unavailable(ExchangeError):
+    """A read failed; it carries no information about any order."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KeyReport:
+    """Result of a key check."""
+
+    accepted: bool
+    expires_at: datetime | None
+    withdraw_refused: bool | None
+    """True: the key cannot read withdrawals (good). None: could not be told."""
+    message: str
+
+
+class ExchangeAdapter(ABC):
+    """Place, follow and cancel orders; read balances, rules and prices.
+
+    Order calls send exactly one request and never retry. Reads may retry. All calls
+    pass the shared rate limiter. Decimals in, Decimals out.
+    """
+
+    @abstractmethod
+    def place_market_order(self, *, request: OrderRequest) -> OrderView:
+        """Send a market order. Raises Refused, KeyRefused, RateLimited or Ambiguous."""
+
+    @abstractmethod
+    def place_limit_order(self, *, request: OrderRequest) -> OrderView:
+        """Send a limit order. Raises Refused, KeyRefused, RateLimited or Ambiguous."""
+
+    @abstractmethod
+    def cancel_order(self, *, uuid: str) -> None:
+        """Ask for cancellation; the answer is only a receipt, read the order after.
+
+        Raises NotFound, KeyRefused, RateLimited, Ambiguous.
+        """
+
+    @abstractmethod
+    def get_order(
+        self, *, uuid: str | None = None, identifier: str | None = None
+    ) -> OrderView:
+        """Return one order with its trades. Raises NotFound, KeyRefused, Unavailable."""
+
+    @abstractmethod
+    def list_orders(
+        self,
+        *,
+        identifiers: Sequence[str] = (),
+        market: str | None = None,
+        open_only: bool = True,
+        since: datetime | None = None,
+    ) -> list[OrderView]:
+        """Return orders without trades.
+
+        With *identifiers* (any number, asked 100 at a time) exactly those that exist.
+        Otherwise all open orders, or with ``open_only=False`` those closed whose
+        creation is not before *since*, windows walked as far as needed.
+        """
+
+    @abstractmethod
+    def get_balances(self) -> dict[str, Balance]:
+        """Return balances by currency; a coin never held is missing."""
+
+    @abstractmethod
+    def get_rules(self, *, market: str) -> MarketRules:
+        """Return fees, minimum, maximum and ticks of one market; raise Refused when
+        the market is unknown."""
+
+    @abstractmethod
+    def get_prices(self, *, markets: Sequence[str]) -> dict[str, PriceQuote]:
+        """Return the last price of each market that trades; unknown ones are missing."""
+
+    @abstractmethod
+    def check_key(self) -> KeyReport:
+        """Read the account and the key's expiry; probe that withdrawal is closed."""
+
+

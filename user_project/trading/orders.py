@@ -1,0 +1,98 @@
+"""Exchange-neutral values that the pure core and every exchange adapter speak."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+from enum import StrEnum
+
+
+class Side(StrEnum):
+    """Buy or sell, in Upbit's words."""
+
+    BID = "bid"
+    ASK = "ask"
+
+
+class OrderKind(StrEnum):
+    """How an order is priced."""
+
+    LIMIT = "limit"  # price and volume
+    MARKET = "market"  # a buy names funds in won, a sell names volume in coins
+
+
+class Outcome(StrEnum):
+    """What became of an order, decided by executed volume rather than by state."""
+
+    OPEN = "open"
+    PARTIAL = "partial"  # still open, something filled
+    FILLED = "filled"
+    CANCELLED = "cancelled"  # closed; executed_volume tells whether a part filled
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OrderRequest:
+    """What is sent; ``identifier`` is ours, unique for ever."""
+
+    identifier: str
+    market: str
+    side: Side
+    kind: OrderKind
+    price: Decimal | None = None
+    """Limit price in KRW per coin."""
+    volume: Decimal | None = None
+    """Coins; limit orders and market sells."""
+    funds: Decimal | None = None
+    """KRW to spend without fee; market buys."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Trade:
+    """One execution; ``fee`` is the order's paid fee split by funds."""
+
+    uuid: str
+    price: Decimal
+    volume: Decimal
+    funds: Decimal
+    fee: Decimal
+    traded_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OrderView:
+    """What the exchange says about an order."""
+
+    uuid: str
+    identifier: str | None
+    market: str
+    side: Side
+    kind: OrderKind
+    price: Decimal | None
+    volume: Decimal | None
+    funds: Decimal | None
+    outcome: Outcome
+    executed_volume: Decimal
+    paid_fee: Decimal
+    created_at: datetime
+    trades: tuple[Trade, ...] | None
+    """None where the answer does not list trades (list endpoints, POST, DELETE)."""
+    trades_count: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Balance:
+    """One currency of the account; ``free`` excludes what orders have locked."""
+
+    currency: str
+    free: Decimal
+    locked: Decimal
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PriceQuote:
+    """A market's last price and when it reached us."""
+
+    market: str
+    price: Decimal
+    received_at: datetime
