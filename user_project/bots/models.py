@@ -63,9 +63,7 @@ ORDER_STATES = _choices(
 )
 SIDES = _choices({Side.BID: "매수", Side.ASK: "매도"})
 KINDS = _choices({OrderKind.LIMIT: "지정가", OrderKind.MARKET: "시장가"})
-SHAPES = _choices(
-    {Shape.GEOMETRIC: "배수", Shape.EQUAL: "균등", Shape.LINEAR: "선형"}
-)
+SHAPES = _choices({Shape.GEOMETRIC: "배수", Shape.EQUAL: "균등", Shape.LINEAR: "선형"})
 LEVELS = _choices(
     {
         Level.AGGRESSIVE: "공격적 (7일)",
@@ -92,8 +90,10 @@ class BotQuerySet(models.QuerySet["Bot"]):
         return self.filter(owner=user)
 
     def active(self) -> BotQuerySet:
-        """Bots that may have to act."""
-        return self.filter(state__in=lifecycle.ACTIVE_BOTS)
+        """Bots that may have to act; a stopped one only while it has an appointment."""
+        return self.filter(
+            Q(state__in=lifecycle.ACTIVE_BOTS) | Q(next_tick_at__isnull=False)
+        )
 
     def to_wake(self, *, prices: dict[str, Decimal], now: datetime) -> BotQuerySet:
         """Active, unleased bots that are due, or whose trigger price was reached.
@@ -146,7 +146,10 @@ class Bot(models.Model):
     )
 
     state = models.CharField(
-        "상태", max_length=10, choices=BOT_STATES, default=lifecycle.BotState.DRAFT.value
+        "상태",
+        max_length=10,
+        choices=BOT_STATES,
+        default=lifecycle.BotState.DRAFT.value,
     )
     reason = models.CharField("지금 하지 않는 이유", max_length=40, blank=True)
     reason_at = models.DateTimeField(null=True, blank=True, editable=False)
@@ -206,7 +209,7 @@ class Cycle(models.Model):
     budget = models.DecimalField("예산(원)", max_digits=20, decimal_places=0)
     reserved = _won("주문 중(원)", default=Decimal(0))
     spent = _won("매수(원, 수수료 포함)", default=Decimal(0))
-    received = _won("매도(원, 수수료 제외)", default=Decimal(0))
+    received = _won("매도(원, 수수료 뺀 금액)", default=Decimal(0))
     volume = _price("보유 수량", default=Decimal(0))
     cost = _won("보유분 원가(원)", default=Decimal(0))
     profit = _won("실현손익(원)", default=Decimal(0))
@@ -269,6 +272,8 @@ class Order(models.Model):
     funds = _won("주문 금액(원)", null=True, blank=True)
     reserved = _won("묶인 금액(원)", default=Decimal(0))
     """KRW of the budget this order still holds; 0 once it is closed."""
+    decision_price = _price("결정 시 시세", null=True, blank=True)
+    """Last price when a market order was decided; guards sending it again later."""
     body_sha256 = models.CharField(max_length=64, editable=False)
     state = models.CharField(
         "상태",
@@ -283,7 +288,11 @@ class Order(models.Model):
     """Look-ups since the last POST that said the exchange knows no such order."""
     looked_up_at = models.DateTimeField(null=True, blank=True)
     exchange_uuid = models.CharField(
-        "거래소 주문번호", max_length=64, null=True, blank=True, unique=True  # noqa: DJ001  (unique needs NULL)
+        "거래소 주문번호",
+        max_length=64,
+        null=True,
+        blank=True,
+        unique=True,
     )
     executed_volume = _price("체결 수량", default=Decimal(0))
     executed_funds = _won("체결 금액(원)", default=Decimal(0))

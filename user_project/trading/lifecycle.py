@@ -149,9 +149,7 @@ ORDER_TRANSITIONS: Final[Mapping[tuple[OrderState, OrderTrigger], OrderState]] =
 }
 
 
-def next_state(
-    table: Mapping[tuple[S, T], S], state: S, trigger: T, /
-) -> S:
+def next_state(table: Mapping[tuple[S, T], S], state: S, trigger: T, /) -> S:
     """Return the state that *trigger* leads to; raise InvalidTransition if none."""
     try:
         return table[state, trigger]
@@ -170,9 +168,7 @@ LIVE_ORDERS: Final = frozenset(OrderState) - TERMINAL_ORDERS
 UNSETTLED_ORDERS: Final = frozenset(
     {OrderState.POSTING, OrderState.UNKNOWN, OrderState.CANCELLING}
 )
-ACTIVE_BOTS: Final = frozenset(
-    {BotState.RUNNING, BotState.PAUSED, BotState.FINISHING}
-)
+ACTIVE_BOTS: Final = frozenset({BotState.RUNNING, BotState.PAUSED, BotState.FINISHING})
 
 
 def _validate(

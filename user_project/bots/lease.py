@@ -1,0 +1,76 @@
+"""Who may act for a bot right now: a lease on its row with a rising fence number."""
+
+from __future__ import annotations
+
+import time
+import uuid
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Final
+
+from django.db import models, transaction
+from django.db.models import F, Q
+from django.db.models.functions import Now
+
+from user_project.bots.models import Bot
+
+LEASE: Final = timedelta(seconds=45)
+SEND_MARGIN_SECONDS: Final = 15.0
+"""An order is only sent while this much of the lease is left."""
+
+
+class LeaseLost(Exception):
+    """Another worker acts for this bot now; nothing more may be written or sent."""
+
+
+@dataclass(frozen=True, slots=True)
+class Lease:
+    """The right to act for one bot until ``deadline`` (monotonic seconds)."""
+
+    bot_id: uuid.UUID
+    fence: int
+    deadline: float
+
+    def guard(self) -> Bot:
+        """Lock the bot's row inside the caller's transaction and return it."""
+        try:
+            return Bot.objects.select_for_update().get(pk=self.bot_id, fence=self.fence)
+        except Bot.DoesNotExist:
+            raise LeaseLost(f"bot {self.bot_id}: fence {self.fence} is gone") from None
+
+    def may_send(self) -> bool:
+        """Tell whether enough of the lease is left to send an order.
+
+        A process that was paused and wakes up late must not send.
+        """
+        return time.monotonic() < self.deadline - SEND_MARGIN_SECONDS
+
+
+def claim(*, bot_id: uuid.UUID, worker: str) -> Lease | None:
+    """Take the lease by the database's clock; None when another worker holds it."""
+    deadline = time.monotonic() + LEASE.total_seconds()
+    free = Q(lease_until__isnull=True) | Q(lease_until__lt=Now())
+    with transaction.atomic():
+        taken = (
+            Bot.objects.filter(pk=bot_id)
+            .filter(free | Q(lease_owner=worker))
+            .update(
+                fence=F("fence") + 1,
+                lease_owner=worker,
+                lease_until=models.ExpressionWrapper(
+                    Now() + LEASE, output_field=models.DateTimeField()
+                ),
+            )
+        )
+        if not taken:
+            return None
+        # The row stays locked until commit, so this is the fence just written.
+        fence = Bot.objects.values_list("fence", flat=True).get(pk=bot_id)
+    return Lease(bot_id=bot_id, fence=fence, deadline=deadline)
+
+
+def release(*, lease: Lease, **changes: object) -> None:
+    """Give the lease back and write what was decided; silent if it was lost."""
+    Bot.objects.filter(pk=lease.bot_id, fence=lease.fence).update(
+        lease_owner="", lease_until=None, **changes
+    )

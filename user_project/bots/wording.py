@@ -1,0 +1,51 @@
+"""Sentences a trader reads: reasons, events, amounts."""
+
+from __future__ import annotations
+
+from decimal import ROUND_HALF_UP, Decimal
+from typing import Final
+
+from common.money import plain
+from user_project.trading.facts import Why
+
+REASONS: Final[dict[Why, str]] = {
+    Why.NOTHING: "",
+    Why.DRAFT: "아직 시작하지 않았습니다. 시작을 누르세요.",
+    Why.PAUSED: "일시정지 중이라 새로 사지 않습니다. 익절은 계속 관리합니다.",
+    Why.STOPPED: "정지했습니다. 산 코인은 그대로 둡니다.",
+    Why.HALTED: "문제가 있어 멈췄습니다. 기록을 확인한 뒤 재개하거나 정지하세요.",
+    Why.COOLDOWN: "다음 회차까지 쉬는 시간입니다.",
+    Why.STALE_DATA: "본사 분석이 유효하지 않아 새 회차를 시작하지 않습니다.",
+    Why.NO_COIN: "조건에 맞는 추천 코인이 없어 기다립니다.",
+    Why.MARKET_WARNING: "이 마켓은 유의 종목이라 새로 사지 않습니다.",
+    Why.NO_SUPPORT: "쓸 수 있는 지지선이 없어 기다립니다.",
+    Why.MIN_ORDER: "예산으로 최소 주문 금액을 맞출 수 없습니다. 예산을 늘리세요.",
+    Why.STALE_PRICE: "최신 시세를 기다립니다.",
+    Why.ORDER_PENDING: "보낸 주문의 결과를 확인하는 중입니다.",
+    Why.STAGE_COOLDOWN: "가격이 여러 차수를 건너뛰어 차수 간격만큼 기다립니다.",
+    Why.WAIT_PRICE: "다음 차수 가격까지 내려오기를 기다립니다.",
+    Why.WAIT_FUNDS: "주문가능 원화가 부족합니다. 입금하거나 예산을 줄이세요.",
+    Why.ORDER_REFUSED: "거래소가 주문을 거부했습니다. 기록의 사유를 확인하세요.",
+    Why.ALL_STAGES: "모든 차수를 샀습니다. 익절을 기다립니다.",
+    Why.KEY_REFUSED: "거래소가 키를 거부했습니다. 계정에서 키를 점검하세요.",
+    Why.QUARANTINED: "계정이 격리되었습니다. 계정의 격리 사유를 확인하세요.",
+    Why.RECONCILE_DUE: "거래소와 주문을 대조하는 중입니다.",
+    Why.LEASE_LOST: "다른 작업자가 이 봇을 처리하고 있습니다.",
+    Why.FROZEN: "계정의 코인이 봇이 산 수량보다 적어 매도를 멈췄습니다.",
+}
+
+
+def won(amount: Decimal) -> str:
+    """Write an amount as ``12,345원``, rounded to the won for the eye only."""
+    return f"{amount.quantize(Decimal(1), rounding=ROUND_HALF_UP):,f}원"
+
+
+def price_text(price: Decimal) -> str:
+    """Write a price with separators and the digits it has: ``142,500,000원``."""
+    whole, _, fraction = plain(price).partition(".")
+    return f"{int(whole):,}{'.' + fraction if fraction else ''}원"
+
+
+def percent(ratio: Decimal) -> str:
+    """Write a ratio as signed per cent with two digits: ``+1.53%``."""
+    return f"{(ratio * 100).quantize(Decimal('0.01'), rounding=ROUND_HALF_UP):+f}%"

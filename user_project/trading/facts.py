@@ -1,0 +1,147 @@
+"""Values of a decision: the facts it rests on, the actions it asks for."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from decimal import Decimal
+from enum import StrEnum
+
+from user_project.trading.lifecycle import BotState, CycleState, OrderState
+from user_project.trading.orders import OrderKind, Side
+
+
+class Why(StrEnum):
+    """The one reason why a bot is not buying right now."""
+
+    NOTHING = ""
+    DRAFT = "DRAFT"
+    PAUSED = "PAUSED"
+    STOPPED = "STOPPED"
+    HALTED = "HALTED"
+    COOLDOWN = "COOLDOWN"
+    STALE_DATA = "STALE_DATA"
+    NO_COIN = "NO_COIN"
+    MARKET_WARNING = "MARKET_WARNING"
+    NO_SUPPORT = "NO_SUPPORT"
+    MIN_ORDER = "MIN_ORDER"
+    STALE_PRICE = "STALE_PRICE"
+    ORDER_PENDING = "ORDER_PENDING"
+    STAGE_COOLDOWN = "STAGE_COOLDOWN"
+    WAIT_PRICE = "WAIT_PRICE"
+    WAIT_FUNDS = "WAIT_FUNDS"
+    ORDER_REFUSED = "ORDER_REFUSED"
+    ALL_STAGES = "ALL_STAGES"
+    KEY_REFUSED = "KEY_REFUSED"
+    QUARANTINED = "QUARANTINED"
+    RECONCILE_DUE = "RECONCILE_DUE"
+    LEASE_LOST = "LEASE_LOST"
+    FROZEN = "FROZEN"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BotFacts:
+    """What the owner asked for, and what forbids new orders from outside."""
+
+    state: BotState
+    stage_cooldown: timedelta
+    next_cycle_at: datetime | None = None
+    """No new cycle before this instant."""
+    blocked: Why = Why.NOTHING
+    """Set when the account may not place any new order (quarantine, reconcile due)."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlannedStage:
+    """One step of the frozen plan: KRW per coin, whole won without fee."""
+
+    stage: int
+    price: Decimal
+    amount: Decimal
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CycleFacts:
+    """The running round; volume and cost are the bot's own fills only."""
+
+    state: CycleState
+    stages: tuple[PlannedStage, ...]
+    take_profit: Decimal
+    """Net share of the cost, 0.015 = 1.5 %."""
+    volume: Decimal
+    cost: Decimal
+    received: Decimal
+    last_buy_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OrderFacts:
+    """One order of the running round."""
+
+    id: str
+    stage: int
+    side: Side
+    state: OrderState
+    attempt: int
+    price: Decimal | None
+    requested_volume: Decimal | None
+    executed_volume: Decimal
+    executed_funds: Decimal
+    closed_at: datetime | None
+    verdict: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Place:
+    """Send an order; ``stage`` 0 is the cycle's own exit."""
+
+    stage: int
+    side: Side
+    kind: OrderKind
+    attempt: int
+    price: Decimal | None = None
+    volume: Decimal | None = None
+    funds: Decimal | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cancel:
+    """Ask the exchange to cancel an order, or drop one that was never sent."""
+
+    order_id: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StartCycle:
+    """Choose a coin and plan the next round."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CloseCycle:
+    """Everything is sold and nothing rests any more."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AbortCycle:
+    """Nothing was bought and nothing will be."""
+
+    reason: Why
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FinishBot:
+    """The last round of a finishing bot is over."""
+
+
+Action = Place | Cancel | StartCycle | CloseCycle | AbortCycle | FinishBot
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Decision:
+    """Actions in order, why nothing is bought, and when to look again."""
+
+    actions: tuple[Action, ...] = ()
+    reason: Why = Why.NOTHING
+    next_tick_at: datetime | None
+    wake_below: Decimal | None = None
+    wake_above: Decimal | None = None
