@@ -114,8 +114,8 @@ def root_as() -> RootAs:
         if (
             subprocess.run(_as_owner(["true"], way), capture_output=True).returncode
             == 0
-        ):  # type: ignore[arg-type]
-            return way  # type: ignore[return-value]
+        ):
+            return way
     raise ServiceUnavailable(
         "PostgreSQL refuses to run as root, and this machine allows neither user"
         " namespaces nor changing to the user nobody. Run as a normal user, or give"

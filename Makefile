@@ -1,0 +1,52 @@
+# The only recipe book. Needs make, Python 3.11 or newer and a package registry.
+
+# The newest suitable Python; PYTHON=... on the command line names another one.
+PYTHON ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11; do \
+	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null \
+	&& { echo $$p; exit; }; done; echo python3)
+RUN := .venv/bin/python
+export SEED REPLAY REPLAY_FROM DANTARO_RATE_FACTOR DANTARO_PORT_BASE
+PURE := common deploy conftest.py central_project/analysis \
+	user_project/trading user_project/exchanges
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo up stop test check lock clean
+
+help: ## this list
+	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | while IFS="	" read -r t d; \
+	do printf '  make %-7s %s\n' "$$t" "$$d"; done
+
+setup: ## make .venv from the locked requirements (does nothing when it fits)
+	@command -v $(PYTHON) >/dev/null || { echo "setup: no python3 found." \
+	"Install Python 3.11 or newer: sudo apt install python3 python3-pip" >&2; exit 2; }
+	@$(PYTHON) deploy/boot.py
+
+demo: setup ## play the whole flow [SEED=n] [REPLAY=file REPLAY_FROM=date]
+	@$(RUN) -m deploy.demo
+
+up: setup ## run both servers with kept state in .run/up until Ctrl-C
+	@$(RUN) -m deploy.launcher up
+
+stop: setup ## stop what `make up` started, from another terminal
+	@$(RUN) -m deploy.launcher stop
+
+test: check ## everything that must pass: check, then all tests
+	@$(RUN) -m pytest
+
+check: setup ## lint, format, types and import contracts alone
+	.venv/bin/ruff check .
+	.venv/bin/ruff format --check .
+	.venv/bin/mypy $(PURE)
+	.venv/bin/lint-imports
+
+lock: setup ## resolve requirements/*.in again into the lock files
+	test -x .boot/bin/uv || $(PYTHON) -m pip install -q --target .boot uv
+	for side in central user embedded dev; do UV_SYSTEM_CERTS=1 .boot/bin/uv pip \
+	compile -q --universal --python-version 3.11 --generate-hashes \
+	requirements/$$side.in -o requirements/$$side.txt || exit; done
+
+clean: ## remove caches and demo runs (keeps .venv and the state of `make up`)
+	rm -rf .run/demo-* .mypy_cache .ruff_cache .pytest_cache .import_linter_cache \
+	.hypothesis
+	find . -name __pycache__ -not -path './.venv/*' -not -path './.boot/*' \
+	-prune -exec rm -rf {} +
