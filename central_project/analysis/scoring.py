@@ -125,11 +125,10 @@ def _score(
             factor.name: leave_float(ranks[factor.name][market], step=SHARE_STEP)
             for factor in known_factors(view)
         }
-        by_analyzer[name] = (100 * sum(known.values()) / len(known)).quantize(
-            SCORE_STEP
-        )
+        points = 100 * sum(known.values(), Decimal(0))
+        by_analyzer[name] = (points / len(known)).quantize(SCORE_STEP)
         weight = weights.by_analyzer()[name] / len(known)
-        total += 100 * weight * sum(known.values())
+        total += weight * points
         shares.update(known)
         for factor in view.factors:
             share = known.get(factor.name)

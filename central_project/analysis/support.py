@@ -99,21 +99,21 @@ def calculate_aggressive_support(
     *, series: CandleSeries, price: Decimal, ticks: TickTable
 ) -> RawSupport:
     """Return the raw 7-day level below *price* (KRW)."""
-    return _raw(_ground(series, price, ticks), HORIZONS[Level.AGGRESSIVE])
+    return _alone(_ground(series, price, ticks), HORIZONS[Level.AGGRESSIVE])
 
 
 def calculate_moderate_support(
     *, series: CandleSeries, price: Decimal, ticks: TickTable
 ) -> RawSupport:
     """Return the raw 30-day level below *price* (KRW)."""
-    return _raw(_ground(series, price, ticks), HORIZONS[Level.MODERATE])
+    return _alone(_ground(series, price, ticks), HORIZONS[Level.MODERATE])
 
 
 def calculate_conservative_support(
     *, series: CandleSeries, price: Decimal, ticks: TickTable
 ) -> RawSupport:
     """Return the raw 90-day level below *price* (KRW)."""
-    return _raw(_ground(series, price, ticks), HORIZONS[Level.CONSERVATIVE])
+    return _alone(_ground(series, price, ticks), HORIZONS[Level.CONSERVATIVE])
 
 
 def calculate_support_levels(
@@ -124,8 +124,9 @@ def calculate_support_levels(
     levels: dict[Level, SupportLevel] = {}
     above: Decimal | None = None
     for level, horizon in HORIZONS.items():
-        raw = _raw(ground, horizon)
-        levels[level] = _ordered(ground, horizon, raw, above)
+        window = _window(ground, horizon)
+        raw = _raw(ground, horizon, window)
+        levels[level] = _ordered(ground, horizon, window, raw, above)
         above = levels[level].price or above
     return SupportLevels(symbol=series.market, price=price, levels=levels)
 
@@ -135,7 +136,11 @@ def _ground(series: CandleSeries, price: Decimal, ticks: TickTable, /) -> _Groun
     return _Ground(series=series, price=price, ticks=ticks, atr=atr or 0.0)
 
 
-def _raw(ground: _Ground, horizon: Horizon, /) -> RawSupport:
+def _alone(ground: _Ground, horizon: Horizon, /) -> RawSupport:
+    return _raw(ground, horizon, _window(ground, horizon))
+
+
+def _raw(ground: _Ground, horizon: Horizon, window: Window, /) -> RawSupport:
     """Take the median of all candidates below the price; need MIN_CANDIDATES of them."""
     days = horizon.days
     # One day less still counts as whole: a coin listed 90 days ago has 89 and a half.
@@ -144,7 +149,6 @@ def _raw(ground: _Ground, horizon: Horizon, /) -> RawSupport:
         return RawSupport(horizon_days=days, price=None, reason=SHORT_HISTORY)
     if ground.atr <= 0:
         return RawSupport(horizon_days=days, price=None, reason=NO_VOLATILITY)
-    window = _window(ground, horizon)
     found = _candidates(window)
     level = leave_float(float(np.median(list(found.values()) or [0])), step=ground.step)
     if len(found) < MIN_CANDIDATES or level <= 0:
@@ -194,7 +198,12 @@ def _weakness(series: CandleSeries, /, *, short: bool) -> str | None:
 
 
 def _ordered(
-    ground: _Ground, horizon: Horizon, raw: RawSupport, above: Decimal | None, /
+    ground: _Ground,
+    horizon: Horizon,
+    window: Window,
+    raw: RawSupport,
+    above: Decimal | None,
+    /,
 ) -> SupportLevel:
     """Push *raw* below the price's volatility floor and the level *above*, on tick."""
     price, problem = None, raw.reason
@@ -211,7 +220,7 @@ def _ordered(
         raw=raw.price,
         method=f"{raw.method}+volatility_floor" if pushed else raw.method,
         candidates=raw.candidates,
-        touches=_touches(_window(ground, horizon), float(price)) if price else 0,
+        touches=_touches(window, float(price)) if price else 0,
         degraded=raw.degraded,
         reason=problem,
     )
