@@ -124,6 +124,14 @@ METHODS: Final = {
 }
 
 
+def visits(window: Window, level: float, /) -> int:
+    """Count visits to *level*: runs of days whose range meets its zone."""
+    reach = ZONE_ATR * window.atr
+    lows, highs = window.bars["low"].to_numpy(), window.bars["high"].to_numpy()
+    near = (lows <= level + reach) & (highs >= level - reach)
+    return int(np.count_nonzero(np.diff(near, prepend=False) & near))
+
+
 def _swing_lows(frame: pd.DataFrame, /) -> tuple[Floats, Floats]:
     """Return swing lows with their age as a share of the horizon, oldest first."""
     lows = frame["low"]

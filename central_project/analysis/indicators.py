@@ -74,12 +74,11 @@ def average_true_range(bars: pd.DataFrame, /, *, window: int = 14) -> float | No
 
 def directional_strength(bars: pd.DataFrame, /, *, window: int = 14) -> float | None:
     """ADX (0 to 100) with the sign of +DI minus -DI: below 0 the market falls."""
-    # The smoothed ADX needs two windows; +DI and -DI are read one bar before the last,
-    # because `ta` leaves the last bar of both at 0.
-    if len(bars) < 2 * window + 2:
+    # The smoothed ADX needs two windows; below that `ta` raises or answers 0.
+    if len(bars) < 2 * window:
         return None
     adx = ADXIndicator(bars["high"], bars["low"], bars["close"], window=window)
-    balance = float(adx.adx_pos().iloc[-2] - adx.adx_neg().iloc[-2])
+    balance = float(adx.adx_pos().iloc[-1] - adx.adx_neg().iloc[-1])
     strength = _last(adx.adx())
     return None if strength is None else math.copysign(strength, balance)
 

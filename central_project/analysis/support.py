@@ -16,7 +16,7 @@ from typing import Final
 import numpy as np
 
 from central_project.analysis import indicators
-from central_project.analysis.candidates import METHODS, ZONE_ATR, Window
+from central_project.analysis.candidates import METHODS, Window, visits
 from central_project.analysis.candles import (
     CandleSeries,
     daily_bars,
@@ -31,7 +31,7 @@ MIN_CANDIDATES: Final = 3
 MAX_DEPTH: Final = Decimal("0.70")
 GAP_ATR: Final = 0.5
 GAP_TICKS: Final = 2
-LEAST_HISTORY: Final = 0.5
+LEAST_HISTORY: Final = 0.6
 """Share of the horizon below which no level is given; up to a full one it is degraded."""
 MAX_MISSING: Final = 0.10
 
@@ -164,7 +164,7 @@ def _raw(ground: _Ground, horizon: Horizon, window: Window, /) -> RawSupport:
         price=level,
         method=f"median({','.join(found)})",
         candidates=len(found),
-        touches=_touches(window, float(level)),
+        touches=visits(window, float(level)),
         degraded=weakness is not None,
         reason=weakness,
     )
@@ -220,7 +220,7 @@ def _ordered(
         raw=raw.price,
         method=f"{raw.method}+volatility_floor" if pushed else raw.method,
         candidates=raw.candidates,
-        touches=_touches(window, float(price)) if price else 0,
+        touches=visits(window, float(price)) if price else 0,
         degraded=raw.degraded,
         reason=problem,
     )
@@ -251,12 +251,3 @@ def _refusal(ground: _Ground, price: Decimal, /) -> str | None:
 
 def _is_pushed(ground: _Ground, raw: RawSupport, price: Decimal, /) -> bool:
     return raw.price is not None and price < ground.ticks.floor(price=raw.price)
-
-
-def _touches(window: Window, level: float, /) -> int:
-    """Count visits: runs of days whose range meets the level's zone (0.25 ATR)."""
-    reach = ZONE_ATR * window.atr
-    near = (window.bars["low"] <= level + reach) & (
-        window.bars["high"] >= level - reach
-    )
-    return int((near & ~near.shift(1, fill_value=False)).sum())
