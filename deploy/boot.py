@@ -112,9 +112,9 @@ def _venv_has_this_python() -> bool:
     python = VENV / "bin" / "python"
     if not python.exists():
         return False
-    command = [python, "-c", "import sys; print(*sys.version_info[:2])"]
-    answer = subprocess.run(command, capture_output=True, text=True).stdout.split()
-    return answer == [str(number) for number in sys.version_info[:2]]
+    command = [str(python), "-c", "import sys; print(*sys.version_info[:2])"]
+    answer: str = subprocess.run(command, capture_output=True, text=True).stdout
+    return answer.split() == [str(number) for number in sys.version_info[:2]]
 
 
 def _install_with_pip() -> None:

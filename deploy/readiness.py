@@ -8,6 +8,9 @@ from collections.abc import Callable, Collection
 
 Check = Callable[[], bool]
 
+KEY_PREFIXES = {"central": "dc:", "user": "du:"}
+"""Prefixes of each side's broker keys; they equal those in its settings."""
+
 
 def postgres_answers(url: str) -> Check:
     """Return a check that logs in and asks for one row."""
@@ -53,9 +56,7 @@ def http_answers(url: str, *, any_status: bool = False) -> Check:
     return check
 
 
-def workers_answer(
-    *, broker_url: str, key_prefix: str, names: Collection[str]
-) -> Check:
+def workers_answer(*, side: str, broker_url: str, names: Collection[str]) -> Check:
     """Return a check that every named worker (the part before @) answers a ping.
 
     Short pings again and again: a worker never sees one sent before it subscribed.
@@ -63,7 +64,7 @@ def workers_answer(
     from celery import Celery
 
     app = Celery(broker=broker_url, set_as_current=False)
-    app.conf.broker_transport_options = {"global_keyprefix": key_prefix}
+    app.conf.broker_transport_options = {"global_keyprefix": KEY_PREFIXES[side]}
     app.conf.accept_content = ["json"]
     seen: set[str] = set()
 

@@ -13,7 +13,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal, Self
@@ -26,6 +26,8 @@ LAST_BACKOFF_SECONDS = 15.0
 HEALTHY_SECONDS = 30.0
 """A program that ran this long is forgiven its earlier deaths."""
 CRASH_LOOP_DEATHS = 4
+REFUSED = 2
+"""Exit code of a program that cannot work with its arguments; trying again is vain."""
 LOOK_SECONDS = 0.05
 
 
@@ -40,6 +42,7 @@ class Program:
     name: str
     command: tuple[str, ...]
     env: Mapping[str, str]
+    directory: Path | None = None
     stop_signal: signal.Signals = signal.SIGTERM
     stop_seconds: float = 12.0
     is_store: bool = False  # stopped after everything that uses it
@@ -69,7 +72,13 @@ class Supervisor:
         log_directory: Path,
         announce: Callable[[str], None] = print,
         echo: Callable[[str], None] | None = None,
+        held_until_swept: Sequence[int] = (),
     ) -> None:
+        """Start with nothing to run.
+
+        `held_until_swept` are file descriptors, say of a lock, that stay open until
+        the last process is gone, even if this one is killed.
+        """
         self.token = secrets.token_hex(8)
         self._log_directory = log_directory
         self._announce = announce
@@ -77,7 +86,8 @@ class Supervisor:
         self._children: dict[str, _Child] = {}
         self._lock = threading.RLock()
         self._closing = threading.Event()
-        self._guard = _start_guard(self.token)
+        self._refusing = False
+        self._guard = _start_guard(self.token, held_until_swept)
         # One thread spawns everything and lives as long as this object: the kernel's
         # death signal follows the spawning thread, not the process.
         self._thread = threading.Thread(target=self._supervise, daemon=True)
@@ -98,6 +108,8 @@ class Supervisor:
     ) -> None:
         """Run the program from now on and wait until it is ready; StartFailed if not."""
         with self._lock:
+            if self._refusing:
+                raise StartFailed(f"{program.name} is not started: everything stops")
             entry = self._children.get(program.name)
             if entry is not None and entry.wanted:
                 raise ValueError(f"{program.name} is already running")
@@ -135,6 +147,7 @@ class Supervisor:
 
     def close(self) -> None:
         """Stop the programs, then the stores, then what they may have left."""
+        self._refusing = True
         for is_store in (False, True):
             self.stop(*self._names(is_store=is_store))
         self._closing.set()
@@ -215,6 +228,7 @@ class Supervisor:
         program = entry.program
         process = subprocess.Popen(
             _prepared(program),
+            cwd=program.directory,
             env={**program.env, guard.TOKEN_NAME: self.token, "PYTHONUNBUFFERED": "1"},
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
@@ -265,10 +279,11 @@ class Supervisor:
             pass
 
 
-def _start_guard(token: str) -> subprocess.Popen[bytes]:
+def _start_guard(token: str, held: Sequence[int]) -> subprocess.Popen[bytes]:
     return subprocess.Popen(
         [sys.executable, "-I", "-S", guard.__file__, token],
         stdin=subprocess.PIPE,
+        pass_fds=held,
         start_new_session=True,
     )
 
@@ -284,6 +299,8 @@ def _prepared(program: Program) -> list[str]:
 
 
 def _start_problem(entry: _Child, *, late: bool) -> str | None:
+    if entry.exit_code == REFUSED:
+        return "refused to start"
     if entry.quick_deaths >= CRASH_LOOP_DEATHS - 1:
         return f"ended {entry.quick_deaths} times (exit code {entry.exit_code})"
     if not entry.wanted:

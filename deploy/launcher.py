@@ -1,0 +1,158 @@
+"""`make up` and `make stop`: both servers on this machine, with kept state."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import threading
+from collections.abc import Callable
+from datetime import datetime
+from types import FrameType
+
+from deploy.management import CommandFailed
+from deploy.ports import PortTaken
+from deploy.runs import AlreadyRunning, stop_running
+from deploy.service_programs import ServiceUnavailable
+from deploy.stack import Stack
+from deploy.stack_options import RUN, StackOptions
+from deploy.supervisor import StartFailed
+
+KEPT = RUN / "up"
+REFUSALS = (AlreadyRunning, PortTaken, ServiceUnavailable)
+"""Nothing was started; the message names the remedy. Exit code 2."""
+FAILURES = (StartFailed, CommandFailed)
+
+
+class StopRequested(BaseException):
+    """Somebody asked the launcher to stop (Ctrl-C, SIGTERM, SIGHUP)."""
+
+
+def main(arguments: list[str]) -> int:
+    """Run `up` or `stop`."""
+    if arguments == ["up"]:
+        return run_stack(_kept_options(), work=_serve)
+    if arguments == ["stop"]:
+        return _stop()
+    print("usage: python -m deploy.launcher up|stop", file=sys.stderr)
+    return 2
+
+
+def run_stack(options: StackOptions, *, work: Callable[[Stack], int]) -> int:
+    """Start a stack, do the work, stop it whatever happens; return the exit code."""
+    signals = _StopSignals()
+    try:
+        stack = Stack(options, announce=announce, ports=os.environ)
+    except REFUSALS as refusal:
+        return _complain(str(refusal), code=2)
+    signals.on_second = stack.kill
+    try:
+        signals.raise_on_first()
+        return _run(stack, work=work)
+    except StopRequested:
+        return 130
+    finally:
+        signals.kill_on_next()
+        announce("Stopping")
+        stack.close()
+
+
+def _run(stack: Stack, *, work: Callable[[Stack], int]) -> int:
+    try:
+        stack.up()
+        return work(stack)
+    except REFUSALS as refusal:
+        return _complain(str(refusal), code=2)
+    except FAILURES as failure:
+        _complain(str(failure), code=1)
+        return _complain(f"the logs are in {stack.logs}", code=1)
+
+
+def announce(text: str) -> None:
+    """Print a line with the time."""
+    stamp = datetime.now().astimezone().strftime("%H:%M:%S")
+    print(f"{stamp} {text}", flush=True)
+
+
+def wait_for_stop() -> None:
+    """Block until a signal raises StopRequested."""
+    threading.Event().wait()
+
+
+def addresses(stack: Stack) -> str:
+    """Return where everything is, one line each."""
+    return "\n".join(
+        (
+            f"  user      {stack.user_url}/",
+            f"  central   {stack.central_url}/admin/   {stack.central_url}/api/docs/",
+            f"  exchange  {stack.simulator_url}   (simulator: no real money anywhere)",
+            f"  Flower    {stack.flower_url('central')} (central)"
+            f"   {stack.flower_url('user')} (user)   login {':'.join(stack.flower_login)}",
+            f"  logs      {stack.logs}",
+        )
+    )
+
+
+def _kept_options() -> StackOptions:
+    return StackOptions(
+        directory=KEPT,
+        seed=int(os.environ.get("SEED") or 7),
+        rate_factor=os.environ.get("DANTARO_RATE_FACTOR") or "1",
+        echo=os.environ.get("DANTARO_VERBOSE") == "1",
+    )
+
+
+def _serve(stack: Stack) -> int:
+    announce("Dantaro is running. Ctrl-C (or make stop elsewhere) stops it.")
+    print(addresses(stack), flush=True)
+    shown = stack.directory / "password-shown"
+    name, password = stack.admin
+    if not shown.exists():
+        print(f"  login     {name} / {password}   (shown only this once)", flush=True)
+        shown.touch()
+    wait_for_stop()
+    return 0
+
+
+def _stop() -> int:
+    try:
+        stopped = stop_running(KEPT)
+    except AlreadyRunning as failure:
+        return _complain(str(failure), code=1)
+    print("Dantaro is stopped." if stopped else "Nothing is running in .run/up.")
+    return 0
+
+
+def _complain(message: str, *, code: int) -> int:
+    print(f"dantaro: {message}", file=sys.stderr, flush=True)
+    return code
+
+
+class _StopSignals:
+    """The first signal unwinds the main thread; one while stopping kills everything."""
+
+    def __init__(self) -> None:
+        self.on_second: Callable[[], None] | None = None
+
+    def raise_on_first(self) -> None:
+        self._install(self._raise)
+
+    def kill_on_next(self) -> None:
+        self._install(self._kill)
+
+    def _install(self, handler: Callable[[int, FrameType | None], None]) -> None:
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            signal.signal(number, handler)
+
+    def _raise(self, number: int, frame: FrameType | None) -> None:
+        self.kill_on_next()
+        raise StopRequested
+
+    def _kill(self, number: int, frame: FrameType | None) -> None:
+        if self.on_second is not None:
+            self.on_second()
+        os._exit(128 + number)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,321 @@
+"""A whole Dantaro on this machine: services, simulator, and both servers' processes."""
+
+from __future__ import annotations
+
+import hashlib
+import threading
+import time
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from typing import Self
+
+from deploy import guard
+from deploy.credentials import ADMIN, FLOWER_USER, Credentials
+from deploy.environments import (
+    PORT_NAMES,
+    SIDES,
+    configured,
+    process_environment,
+    read_file,
+    side_environment,
+    side_services,
+    write_file,
+)
+from deploy.management import Management
+from deploy.ports import HOST, assign_ports
+from deploy.programs import SideProcesses, readiness, side_processes, simulator
+from deploy.readiness import workers_answer
+from deploy.runs import RunLock
+from deploy.stack_options import RUN, StackOptions
+from deploy.supervisor import Program, StartFailed, Supervisor
+
+WORKER_SECONDS = 90.0
+PAPER_ACCOUNT = "모의투자"
+
+
+class Stack:
+    """One running installation; `up` starts it, `close` leaves nothing behind."""
+
+    def __init__(
+        self,
+        options: StackOptions,
+        *,
+        announce: Callable[[str], None] = print,
+        ports: Mapping[str, str] | None = None,
+    ) -> None:
+        """Take the directory, the secrets and the ports; nothing is started yet.
+
+        `ports` holds configured ones (CENTRAL_PORT, ..., DANTARO_PORT_BASE). Raises
+        AlreadyRunning and PortTaken.
+        """
+        self.options, self.directory = options, options.directory
+        self.logs = self.directory / "logs"
+        self._given = {side: configured(side, options=options) for side in SIDES}
+        self._lock = RunLock(self.directory)
+        self._lock.acquire()
+        try:
+            self.credentials = Credentials.load_or_make(self.directory)
+            self.credentials.ports = assign_ports(
+                names=PORT_NAMES,
+                configured={**self._given["central"], **self._given["user"]}
+                | dict(ports or {}),
+                kept=self.credentials.ports,
+            )
+            self.credentials.save()
+        except BaseException:
+            self._lock.release()
+            raise
+        self._announce = announce
+        self._services = {
+            side: side_services(side, options=options, credentials=self.credentials)
+            for side in SIDES
+        }
+        self._programs: dict[str, Program] = {}
+        self._preparing = threading.Lock()
+        self._management = Management(logs=self.logs)
+        self.supervisor = Supervisor(
+            log_directory=self.logs,
+            announce=announce,
+            echo=print if options.echo else None,
+            held_until_swept=(self._lock.fileno(),),
+        )
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    # --- how it is reached ------------------------------------------------------
+
+    @property
+    def central_url(self) -> str:
+        """Return the central server's address."""
+        return self._url("CENTRAL_PORT")
+
+    @property
+    def user_url(self) -> str:
+        """Return the user server's address."""
+        return self._url("USER_PORT")
+
+    @property
+    def simulator_url(self) -> str:
+        """Return the local exchange's address."""
+        return self._url("SIMULATOR_PORT")
+
+    def flower_url(self, side: str) -> str:
+        """Return the address of a side's Flower."""
+        return self._url(f"{side.upper()}_FLOWER_PORT")
+
+    @property
+    def admin(self) -> tuple[str, str]:
+        """Return name and password of the first administrator of both servers."""
+        return ADMIN, self.credentials.admin_password
+
+    @property
+    def flower_login(self) -> tuple[str, str]:
+        """Return Flower's name and password."""
+        return FLOWER_USER, self.credentials.flower_password
+
+    @property
+    def paper_keys(self) -> tuple[str, str]:
+        """Return the paper account's access and secret key."""
+        return self.credentials.access_key, self.credentials.secret_key
+
+    @property
+    def api_key(self) -> str:
+        """Return the key with which the user server asks central."""
+        return self.environment("user")["CENTRAL_API_KEY"]
+
+    def environment(self, side: str) -> dict[str, str]:
+        """Return a server's own variables as they are now."""
+        return side_environment(
+            side,
+            options=self.options,
+            credentials=self.credentials,
+            given=self._given[side],
+        )
+
+    def _url(self, port: str) -> str:
+        return f"http://{HOST}:{self.credentials.ports[port]}"
+
+    # --- starting and stopping ----------------------------------------------------
+
+    def up(self) -> None:
+        """Start everything in order.
+
+        Raises StartFailed, CommandFailed or ServiceUnavailable; close it in any case.
+        """
+        self._announce("Starting PostgreSQL and Valkey for each side, and the exchange")
+        self._write_env_files()
+        self._together(
+            self._start_simulator,
+            lambda: self._start_services("central"),
+            lambda: self._start_services("user"),
+        )
+        self._announce("Preparing the databases")
+        self._together(
+            lambda: self._prepare_database("central"),
+            lambda: self._prepare_database("user"),
+        )
+        self._pair()
+        self._announce(f"Fetching {self.options.history_days} days of candles")
+        self._together(self._backfill, lambda: self._start_missing("central-web"))
+        self._announce("Starting both servers' processes")
+        self._together(
+            lambda: self.start_side("central"), lambda: self.start_side("user")
+        )
+
+    def start_side(self, side: str) -> None:
+        """Start those processes of one server that do not run; services stay as is."""
+        processes = self._processes(side)
+        workers = {p.name: node for node, p in processes.workers.items()}
+        loops = [program.name for program in processes.loops]
+        self._start_missing(processes.web.name, *workers, *loops)
+        running = self.supervisor.running()
+        self._wait_for_workers(side, {n for p, n in workers.items() if p in running})
+        # After the workers answer: it asks them once and remembers who failed.
+        self._start_missing(processes.flower.name)
+
+    def stop_side(self, side: str) -> None:
+        """Stop all processes of one server; its PostgreSQL and Valkey stay up."""
+        running = self.supervisor.running()
+        names = [program.name for program in self._processes(side).all()]
+        self.stop(*(name for name in names if name in running))
+
+    def start(self, *names: str) -> None:
+        """Start single programs, services and simulator included, until ready."""
+        for name in names:
+            check = readiness(name, services=self._services, urls=self._url)
+            self.supervisor.start(self._programs[name], ready=check)
+
+    def stop(self, *names: str) -> None:
+        """Stop single programs in parallel."""
+        self.supervisor.stop(*names)
+
+    def close(self) -> None:
+        """Stop everything: the servers first, then simulator and stores."""
+        self._management.close()
+        self.supervisor.close()
+        self._lock.release()
+
+    def kill(self) -> None:
+        """End everything at once."""
+        self._management.close()
+        self.supervisor.kill_all()
+
+    def manage(self, side: str, *arguments: str, **extra: str) -> str:
+        """Run a management command; `extra` are variables. CommandFailed if it fails."""
+        env = {**self._process_environment(side), **extra}
+        env[guard.TOKEN_NAME] = self.supervisor.token
+        return self._management.run(side, *arguments, env=env)
+
+    # --- steps --------------------------------------------------------------------
+
+    def _start_services(self, side: str) -> None:
+        postgres, valkey = self._services[side]
+        if "REDIS_URL" not in self._given[side]:
+            valkey.prepare()
+            self._programs[valkey.name] = valkey.program()
+            self._start_missing(valkey.name)
+        if "DATABASE_URL" not in self._given[side]:
+            postgres.prepare()
+            self._programs[postgres.name] = postgres.program()
+            self._start_missing(postgres.name)
+            postgres.create_databases(side)
+
+    def _start_simulator(self) -> None:
+        self._programs["simulator"] = simulator(
+            options=self.options, credentials=self.credentials
+        )
+        self._start_missing("simulator")
+
+    def _prepare_database(self, side: str) -> None:
+        self.manage(side, "migrate", "--noinput", "--verbosity", "0")
+        name, password = self.admin
+        login = ("--username", name, "--email", f"{name}@localhost")
+        self._once(
+            *(side, "admin", "createsuperuser", "--noinput", *login),
+            DJANGO_SUPERUSER_PASSWORD=password,
+        )
+        if side == "user":
+            access_key, secret_key = self.paper_keys
+            account = ("--owner", ADMIN, "--name", PAPER_ACCOUNT)
+            self._once(
+                *(side, "account", "create_account", *account),
+                DANTARO_ACCESS_KEY=access_key,
+                DANTARO_SECRET_KEY=secret_key,
+            )
+
+    def _once(self, side: str, what: str, *command: str, **extra: str) -> bool:
+        """Run the command unless it was done for this very database before."""
+        database = self.environment(side)["DATABASE_URL"]
+        mark = f"{side} {what} {hashlib.sha256(database.encode()).hexdigest()[:12]}"
+        if mark in self.credentials.prepared:
+            return False
+        self.manage(side, *command, **extra)
+        with self._preparing:
+            self.credentials.prepared.append(mark)
+            self.credentials.save()
+        return True
+
+    def _pair(self) -> None:
+        """Give the user server a key for central, unless one is configured."""
+        if not self._given["user"].get("CENTRAL_API_KEY"):
+            file = self.directory / "user.env"
+            command = ("create_api_key", "user", "--env-file", str(file))
+            if self._once("central", "key", *command):
+                self.credentials.central_api_key = read_file(file)["CENTRAL_API_KEY"]
+                self.credentials.save()
+        self._write_env_files()
+        for side in SIDES:
+            self._programs |= {p.name: p for p in self._processes(side).all()}
+
+    def _backfill(self) -> None:
+        self.manage("central", "backfill", "--days", str(self.options.history_days))
+
+    def _write_env_files(self) -> None:
+        for side in SIDES:
+            write_file(self.directory / f"{side}.env", self.environment(side))
+            if self.options.mode == "up":
+                write_file(RUN / f"{side}.env", self.environment(side))
+
+    def _process_environment(self, side: str) -> dict[str, str]:
+        return process_environment(
+            side,
+            own=self.environment(side),
+            file=self.directory / f"{side}.env",
+            credentials=self.credentials,
+        )
+
+    def _processes(self, side: str) -> SideProcesses:
+        return side_processes(
+            side,
+            env=self._process_environment(side),
+            ports=self.credentials.ports,
+            shards=int(self.environment("user")["DANTARO_SHARDS"]),
+        )
+
+    def _start_missing(self, *names: str) -> None:
+        out = {*self.supervisor.running(), *self.options.without}
+        missing = [name for name in names if name not in out]
+        self._together(*(lambda name=name: self.start(name) for name in missing))
+
+    def _wait_for_workers(self, side: str, nodes: set[str]) -> None:
+        broker = self.environment(side)["REDIS_URL"]
+        answer = workers_answer(side=side, broker_url=broker, names=nodes)
+        deadline = time.monotonic() + WORKER_SECONDS
+        while nodes and not answer():
+            if time.monotonic() > deadline:
+                raise StartFailed(
+                    f"the {side} server's workers do not answer; look at {self.logs}"
+                )
+
+    def _together(self, *steps: Callable[[], None]) -> None:
+        """Run the steps at the same time; raise the first failure."""
+        pool = ThreadPoolExecutor(max_workers=max(1, len(steps)))
+        try:
+            for future in [pool.submit(step) for step in steps]:
+                future.result()
+        finally:
+            pool.shutdown(wait=False, cancel_futures=True)
