@@ -1,0 +1,120 @@
+"""Where the stages lie: log-spaced prices on tick between price and support."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+from decimal import Context, Decimal, localcontext
+from itertools import pairwise
+from typing import Final
+
+from common.money import MarketRules
+from user_project.trading.amounts import PRECISE
+
+MIN_GAP: Final = Decimal("0.003")
+"""Smallest step between neighbours, as a share of the upper price."""
+MIN_GAP_TICKS: Final = 2
+MIN_GAP_FEES: Final = 3
+"""A step is also worth so many round-trip fees."""
+_SNAP: Final = Context(prec=40)
+_XI_BYTES: Final = 7
+_XI_RANGE: Final = Decimal(2 ** (8 * _XI_BYTES))
+
+
+def calculate_intervals(
+    *,
+    current_price: Decimal,
+    support_level: Decimal,
+    stages: int,
+    rules: MarketRules,
+    gamma: Decimal = Decimal(1),
+    jitter: Decimal = Decimal(0),
+    seed: bytes | None = None,
+) -> tuple[Decimal, ...]:
+    """Return stage prices (KRW per coin), the first at the current price.
+
+    Fewer than *stages* where neighbours would come too close; empty when the support
+    is not below the price. Jitter moves a stage by up to that share of its smaller
+    gap; the last one only upwards, so none lies below the support.
+    """
+    with localcontext(PRECISE):
+        top = rules.floor_tick(current_price)
+        bottom = rules.ceil_tick(support_level)
+        if bottom >= top:
+            return ()
+        for count in range(stages, 1, -1):
+            shares = _shares(count, gamma)
+            if jitter:
+                shares = _jittered(shares, jitter, _required(seed))
+            prices = _prices(top, bottom, shares, rules)
+            if _are_apart(prices, rules):
+                return prices
+        return (top,)
+
+
+def smallest_gap(*, price: Decimal, rules: MarketRules) -> Decimal:
+    """Return the smallest step (KRW) that may lie between *price* and the next stage."""
+    share = max(MIN_GAP, MIN_GAP_FEES * (rules.bid_fee + rules.ask_fee))
+    return max(price * share, MIN_GAP_TICKS * rules.tick_size(price))
+
+
+def make_seed(
+    *, secret: bytes, bot_id: str, cycle: int, time_bucket: int, run_id: str
+) -> bytes:
+    """Return the jitter seed of one plan: HMAC-SHA256 over what identifies it."""
+    text = f"{bot_id}|{cycle}|{time_bucket}|{run_id}"
+    return hmac.digest(secret, text.encode(), hashlib.sha256)
+
+
+def start_delay_seconds(*, seed: bytes, maximum: int = 60) -> int:
+    """Return 0..*maximum* seconds to wait before stage 1, so that bots do not herd."""
+    number = int.from_bytes(hmac.digest(seed, b"start", hashlib.sha256)[:8], "big")
+    return number % (maximum + 1)
+
+
+def _shares(count: int, gamma: Decimal) -> list[Decimal]:
+    """Return each stage's share of the way down, 0 to 1."""
+    return [(Decimal(number) / (count - 1)) ** gamma for number in range(count)]
+
+
+def _jittered(shares: list[Decimal], jitter: Decimal, seed: bytes) -> list[Decimal]:
+    last = len(shares) - 1
+    moved = list(shares)
+    for number in range(1, last):
+        room = min(
+            shares[number] - shares[number - 1], shares[number + 1] - shares[number]
+        )
+        moved[number] += jitter * room * _xi(seed, number)
+    room = shares[last] - shares[last - 1]
+    moved[last] -= jitter * room * (_xi(seed, last) + 1) / 2
+    return moved
+
+
+def _xi(seed: bytes, number: int) -> Decimal:
+    """Return this stage's fixed pseudo-random number in [-1, 1)."""
+    digest = hmac.digest(seed, str(number).encode(), hashlib.sha256)
+    return Decimal(int.from_bytes(digest[:_XI_BYTES], "big")) / _XI_RANGE * 2 - 1
+
+
+def _prices(
+    top: Decimal, bottom: Decimal, shares: list[Decimal], rules: MarketRules
+) -> tuple[Decimal, ...]:
+    depth = (top / bottom).ln()
+    # Snapping first keeps a price that is exactly on tick from losing a whole tick
+    # to the last digit of the exponential.
+    return tuple(
+        rules.floor_tick(_SNAP.plus(top * (-share * depth).exp())) for share in shares
+    )
+
+
+def _are_apart(prices: tuple[Decimal, ...], rules: MarketRules) -> bool:
+    return all(
+        upper - lower >= smallest_gap(price=upper, rules=rules)
+        for upper, lower in pairwise(prices)
+    )
+
+
+def _required(seed: bytes | None) -> bytes:
+    if not seed:
+        raise ValueError("jitter needs a seed, or the plan could not be recomputed")
+    return seed
