@@ -38,7 +38,12 @@ def main(arguments: list[str]) -> int:
     return 2
 
 
-def run_stack(options: StackOptions, *, work: Callable[[Stack], int]) -> int:
+def run_stack(
+    options: StackOptions,
+    *,
+    work: Callable[[Stack], int],
+    start: Callable[[Stack], None] = Stack.up,
+) -> int:
     """Start a stack, do the work, stop it whatever happens; return the exit code."""
     signals = _StopSignals()
     try:
@@ -48,18 +53,24 @@ def run_stack(options: StackOptions, *, work: Callable[[Stack], int]) -> int:
     signals.on_second = stack.kill
     try:
         signals.raise_on_first()
-        return _run(stack, work=work)
+        return _run(stack, work=work, start=start)
     except StopRequested:
-        return 130
+        # A demo that was interrupted did not show what it promises.
+        return 130 if options.mode == "demo" else 0
     finally:
         signals.kill_on_next()
         announce("Stopping")
         stack.close()
 
 
-def _run(stack: Stack, *, work: Callable[[Stack], int]) -> int:
+def _run(
+    stack: Stack,
+    *,
+    work: Callable[[Stack], int],
+    start: Callable[[Stack], None],
+) -> int:
     try:
-        stack.up()
+        start(stack)
         return work(stack)
     except REFUSALS as refusal:
         return _complain(str(refusal), code=2)
@@ -75,8 +86,11 @@ def announce(text: str) -> None:
 
 
 def wait_for_stop() -> None:
-    """Block until a signal raises StopRequested."""
-    threading.Event().wait()
+    """Block until somebody asks the launcher to stop."""
+    try:
+        threading.Event().wait()
+    except StopRequested:
+        return
 
 
 def addresses(stack: Stack) -> str:

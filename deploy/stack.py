@@ -147,12 +147,7 @@ class Stack:
         Raises StartFailed, CommandFailed or ServiceUnavailable; close it in any case.
         """
         self._announce("Starting PostgreSQL and Valkey for each side, and the exchange")
-        self._write_env_files()
-        self._together(
-            self._start_simulator,
-            lambda: self._start_services("central"),
-            lambda: self._start_services("user"),
-        )
+        self._together(self._start_simulator, self.start_services)
         self._announce("Preparing the databases")
         self._together(
             lambda: self._prepare_database("central"),
@@ -164,6 +159,14 @@ class Stack:
         self._announce("Starting both servers' processes")
         self._together(
             lambda: self.start_side("central"), lambda: self.start_side("user")
+        )
+
+    def start_services(self) -> None:
+        """Start each side's PostgreSQL and Valkey, as far as none is configured."""
+        self._write_env_files()
+        self._together(
+            lambda: self._start_services("central"),
+            lambda: self._start_services("user"),
         )
 
     def start_side(self, side: str) -> None:
