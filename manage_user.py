@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from pathlib import Path
 
-ROOT = Path(__file__).resolve().parent
 SETTINGS_FREE_COMMANDS = {"plan"}
 """Pure calculators: they run without database, Redis or configuration."""
 
@@ -16,9 +14,14 @@ def main() -> None:
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "user_project.settings")
     if SETTINGS_FREE_COMMANDS.intersection(sys.argv[1:2]):
         os.environ.setdefault("DANTARO_SETTINGS_FREE", "1")
+    from django.core.exceptions import ImproperlyConfigured
     from django.core.management import execute_from_command_line
 
-    execute_from_command_line(sys.argv)
+    try:
+        execute_from_command_line(sys.argv)
+    except ImproperlyConfigured as error:
+        # A wrong environment is the operator's to mend: one sentence, no traceback.
+        sys.exit(f"manage_user.py: {error}")
 
 
 if __name__ == "__main__":

@@ -294,6 +294,7 @@ class Order(models.Model):
         blank=True,
         unique=True,
     )
+    cancel_asked_at = models.DateTimeField(null=True, blank=True, editable=False)
     executed_volume = _price("체결 수량", default=Decimal(0))
     executed_funds = _won("체결 금액(원)", default=Decimal(0))
     paid_fee = _won("수수료(원)", default=Decimal(0))

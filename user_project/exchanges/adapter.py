@@ -64,6 +64,18 @@ class KeyReport:
     message: str
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MarketState:
+    """A market's names and the exchange's flags on it."""
+
+    market: str
+    korean_name: str
+    english_name: str
+    warning: bool
+    """Designated investment-caution item (유의 종목), often a step before delisting."""
+    cautions: tuple[str, ...]
+
+
 class ExchangeAdapter(ABC):
     """Place, follow and cancel orders; read balances, rules and prices.
 
@@ -118,11 +130,13 @@ class ExchangeAdapter(ABC):
         the market is unknown."""
 
     @abstractmethod
+    def get_market(self, *, market: str) -> MarketState:
+        """Return names and flags; raise Refused (notfoundmarket) when unknown."""
+
+    @abstractmethod
     def get_prices(self, *, markets: Sequence[str]) -> dict[str, PriceQuote]:
         """Return the last price of each market that trades; unknown ones are missing."""
 
     @abstractmethod
     def check_key(self) -> KeyReport:
         """Read the account and the key's expiry; probe that withdrawal is closed."""
-
-

@@ -79,6 +79,11 @@ class OrderView:
     """None where the answer does not list trades (list endpoints, POST, DELETE)."""
     trades_count: int
 
+    @property
+    def is_open(self) -> bool:
+        """Tell whether the order can still fill."""
+        return self.outcome in (Outcome.OPEN, Outcome.PARTIAL)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Balance:

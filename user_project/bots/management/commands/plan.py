@@ -172,17 +172,20 @@ def _table(plan: Plan) -> Table:
         table.add_column(title, justify="right")
     for stage in plan.stages:
         table.add_row(
-            *(_written(getattr(stage, name), stage=stage) for name in COLUMNS)
+            str(stage.stage),
+            f"{stage.price:,f}",
+            f"{stage.amount:,f}",
+            _average(stage),
+            f"{stage.break_even:,f}",
+            f"{stage.take_profit:,f}",
         )
     return table
 
 
-def _written(number: Decimal | int, *, stage: Stage) -> str:
-    """Write thousands apart; an average to a hundredth of the price's last digit."""
-    if number == stage.average:
-        places = len(plain(stage.price).partition(".")[2]) + 2
-        return f"{number:,.{places}f}"
-    return f"{number:,}" if isinstance(number, int) else f"{number:,f}"
+def _average(stage: Stage) -> str:
+    """Write the average two digits finer than the tick."""
+    places = len(f"{stage.price:f}".partition(".")[2]) + 2
+    return f"{stage.average:,.{places}f}"
 
 
 def _summary(plan: Plan) -> str:

@@ -1,0 +1,85 @@
+"""Exchange keys at rest: AES-256-GCM, one data key per row, bound to owner and row."""
+
+from __future__ import annotations
+
+import base64
+import json
+import os
+from dataclasses import dataclass
+from typing import Final, NoReturn
+
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from django.conf import settings
+
+from user_project.accounts.models import ExchangeAccount
+
+VERSION: Final = "v1"
+NONCE_BYTES: Final = 12
+KEY_BYTES: Final = 32
+
+
+class KeysUnreadable(Exception):
+    """The stored exchange keys cannot be opened with this server's DANTARO_KEYS_KEK.
+
+    Put back the key the account was saved with, or enter the exchange keys again.
+    """
+
+    def __str__(self) -> str:
+        return " ".join((self.__doc__ or "").split())
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class ExchangeKeys:
+    """An access and a secret key in memory; never printed, never pickled."""
+
+    access_key: str
+    secret_key: str
+
+    def __repr__(self) -> str:
+        return "ExchangeKeys(***)"
+
+    def __reduce__(self) -> NoReturn:
+        raise TypeError("exchange keys are never serialised")
+
+
+def seal_keys(*, account: ExchangeAccount, keys: ExchangeKeys) -> bytes:
+    """Encrypt *keys* so that only this row of this owner can open them."""
+    data_key = AESGCM.generate_key(bit_length=KEY_BYTES * 8)
+    text = json.dumps([keys.access_key, keys.secret_key]).encode()
+    envelope = {
+        "version": VERSION,
+        "wrapped": _encrypt(settings.KEYS_KEK, data_key, _context(account, "key")),
+        "sealed": _encrypt(data_key, text, _context(account, "keys")),
+    }
+    return json.dumps(envelope).encode()
+
+
+def open_keys(*, account: ExchangeAccount) -> ExchangeKeys:
+    """Decrypt right before use; raise KeysUnreadable for a moved row or a wrong KEK."""
+    try:
+        envelope = json.loads(bytes(account.sealed_keys))
+        data_key = _decrypt(
+            settings.KEYS_KEK, envelope["wrapped"], _context(account, "key")
+        )
+        text = _decrypt(data_key, envelope["sealed"], _context(account, "keys"))
+        access_key, secret_key = json.loads(text)
+    except (InvalidTag, ValueError, KeyError) as error:
+        raise KeysUnreadable from error
+    return ExchangeKeys(access_key=access_key, secret_key=secret_key)
+
+
+def _context(account: ExchangeAccount, field: str) -> bytes:
+    """Authenticated with the text: a row copied to another owner does not open."""
+    parts = ("exkey", VERSION, account.owner_id, account.pk, account.exchange, field)
+    return "|".join(map(str, parts)).encode()
+
+
+def _encrypt(key: bytes, text: bytes, context: bytes) -> str:
+    nonce = os.urandom(NONCE_BYTES)
+    return base64.b64encode(nonce + AESGCM(key).encrypt(nonce, text, context)).decode()
+
+
+def _decrypt(key: bytes, sealed: str, context: bytes) -> bytes:
+    raw = base64.b64decode(sealed)
+    return AESGCM(key).decrypt(raw[:NONCE_BYTES], raw[NONCE_BYTES:], context)

@@ -1,0 +1,231 @@
+"""The rounds of a bot: facts for decisions, start, close, abort."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from decimal import Decimal
+from typing import Final
+from uuid import UUID
+
+from django.conf import settings
+from django.db import transaction
+from django.db.models import Max
+
+from common.money import MarketRules
+from user_project.bots import events, planning, wording
+from user_project.bots.booking import move_cycle
+from user_project.bots.models import Bot, Cycle, Order
+from user_project.bots.order_protocol import Desk
+from user_project.central_api.services import freshness, latest_snapshot
+from user_project.exchanges.adapter import ExchangeAdapter
+from user_project.trading.decide import FIRST_BACKOFF
+from user_project.trading.facts import BotFacts, CycleFacts, OrderFacts, Why
+from user_project.trading.lifecycle import (
+    TERMINAL_CYCLES,
+    BotState,
+    CycleState,
+    CycleTrigger,
+    OrderState,
+)
+from user_project.trading.orders import Side
+from user_project.trading.plan import make_seed
+
+RECONCILE_MAX_AGE: Final = timedelta(minutes=5)
+SEED_BUCKET_SECONDS: Final = 300
+
+
+def bot_facts(*, bot: Bot, now: datetime) -> BotFacts:
+    """Collect what the decision needs to know about the bot and its account."""
+    return BotFacts(
+        state=BotState(bot.state),
+        stage_cooldown=timedelta(seconds=bot.stage_cooldown_seconds),
+        next_cycle_at=_next_cycle_at(bot),
+        blocked=_blocked(bot=bot, now=now),
+    )
+
+
+def _blocked(*, bot: Bot, now: datetime) -> Why:
+    account = bot.account
+    account.refresh_from_db(fields=("quarantined_at", "key_problem", "reconciled_at"))
+    if account.quarantined_at is not None:
+        return Why.QUARANTINED
+    if account.key_problem:
+        return Why.KEY_REFUSED
+    last = account.reconciled_at
+    if last is None or now - last > RECONCILE_MAX_AGE:
+        return Why.RECONCILE_DUE
+    return Why.NOTHING
+
+
+def _next_cycle_at(bot: Bot) -> datetime | None:
+    last = bot.cycles.filter(state__in=TERMINAL_CYCLES).order_by("-seq").first()
+    if last is None or last.closed_at is None:
+        return None
+    if last.state == CycleState.CLOSED:
+        return last.closed_at + timedelta(seconds=bot.cycle_cooldown_seconds)
+    if last.plan.get("aborted") in (Why.STALE_PRICE, Why.STOPPED):
+        return None  # planned too early: at once with a fresh price
+    return last.closed_at + FIRST_BACKOFF
+
+
+def cycle_facts(*, cycle: Cycle) -> CycleFacts:
+    """Translate a cycle row."""
+    return CycleFacts(
+        state=CycleState(cycle.state),
+        stages=planning.planned_stages(cycle.plan),
+        take_profit=Decimal(cycle.plan["take_profit"]),
+        volume=cycle.volume,
+        cost=cycle.cost,
+        received=cycle.received,
+        last_buy_at=cycle.last_buy_at,
+    )
+
+
+def order_facts(*, order: Order) -> OrderFacts:
+    """Translate an order row."""
+    return OrderFacts(
+        id=str(order.pk),
+        stage=order.stage,
+        side=Side(order.side),
+        state=OrderState(order.state),
+        attempt=order.attempt,
+        price=order.price,
+        requested_volume=order.requested_volume,
+        executed_volume=order.executed_volume,
+        executed_funds=order.executed_funds,
+        closed_at=order.closed_at,
+        verdict=order.verdict,
+    )
+
+
+def rules_for(*, adapter: ExchangeAdapter, cycle: Cycle) -> MarketRules:
+    """Return the market's rules as the exchange states them now."""
+    return adapter.get_rules(market=cycle.market)
+
+
+def markets_in_use(*, account_id: UUID, except_bot: UUID | None = None) -> set[str]:
+    """Markets that the account's other bots hold or are set to."""
+    running = Cycle.objects.filter(bot__account_id=account_id)
+    running = running.exclude(state__in=TERMINAL_CYCLES)
+    chosen = Bot.objects.filter(account_id=account_id, auto_select=False)
+    return set(
+        running.exclude(bot_id=except_bot).values_list("market", flat=True)
+    ) | set(chosen.exclude(pk=except_bot).values_list("market", flat=True))
+
+
+def plan_seed(*, bot_id: str, cycle: int, run_id: str, now: datetime) -> bytes:
+    """Return the seed of a plan: bot, cycle, five-minute bucket and analysis run."""
+    return make_seed(
+        secret=settings.KEYS_KEK,
+        bot_id=bot_id,
+        cycle=cycle,
+        time_bucket=int(now.timestamp()) // SEED_BUCKET_SECONDS,
+        run_id=run_id,
+    )
+
+
+def start(*, desk: Desk) -> Cycle:
+    """Plan the next round; raise NoProposal with the reason when there is none."""
+    bot, now = desk.bot, desk.clock()
+    seq = (bot.cycles.aggregate(last=Max("seq"))["last"] or 0) + 1
+    proposal = _propose(desk=desk, seq=seq, now=now)
+    with transaction.atomic():
+        locked = desk.lease.guard()
+        cycle = Cycle.objects.create(
+            bot=locked,
+            seq=seq,
+            market=proposal.state.market,
+            plan=proposal.frozen(),
+            budget=locked.budget,
+        )
+        locked.market = proposal.state.market
+        locked.save(update_fields=("market",))
+        events.record(
+            bot=locked,
+            cycle=cycle,
+            kind="cycle.planned",
+            message=_plan_sentence(seq, proposal),
+            run_id=proposal.bundle.run_id,
+        )
+    return cycle
+
+
+def _propose(*, desk: Desk, seq: int, now: datetime) -> planning.Proposal:
+    bot = desk.bot
+    snapshot = latest_snapshot()
+    if snapshot is None:
+        raise planning.NoProposal(Why.STALE_DATA)
+    fresh = freshness(snapshot=snapshot, now=now)
+    if not fresh.new_cycles_allowed:
+        raise planning.NoProposal(Why.STALE_DATA, fresh.reason)
+    bundle = snapshot.bundle
+    seed = plan_seed(bot_id=str(bot.pk), cycle=seq, run_id=bundle.run_id, now=now)
+    if not bot.auto_select:
+        return planning.propose(
+            adapter=desk.adapter,
+            options=bot,
+            market=bot.market,
+            bundle=bundle,
+            seed=seed,
+        )
+    return planning.propose_best(
+        adapter=desk.adapter,
+        options=bot,
+        bundle=bundle,
+        seed=seed,
+        held=markets_in_use(account_id=bot.account_id, except_bot=bot.pk),
+    )
+
+
+def _plan_sentence(seq: int, proposal: planning.Proposal) -> str:
+    stages = proposal.plan.stages
+    return (
+        f"{seq}회차 계획: {proposal.state.korean_name} {len(stages)}차, "
+        f"{wording.price_text(stages[0].price)}부터 "
+        f"{wording.price_text(stages[-1].price)}까지"
+    )
+
+
+def close(*, desk: Desk, cycle: Cycle) -> None:
+    """End a round whose coins are sold."""
+    with transaction.atomic():
+        bot = desk.lease.guard()
+        cycle = Cycle.objects.select_for_update().get(pk=cycle.pk)
+        move_cycle(cycle=cycle, trigger=CycleTrigger.SOLD)
+        cycle.closed_at = desk.clock()
+        cycle.save()
+        _free_market(bot)
+        events.record(
+            bot=bot,
+            cycle=cycle,
+            kind="cycle.closed",
+            message=f"{cycle.seq}회차 익절: 순이익 {wording.won(cycle.profit)}"
+            f" ({wording.percent(cycle.profit / cycle.spent)})",
+            profit=str(cycle.profit),
+        )
+
+
+def abort(*, desk: Desk, cycle: Cycle, reason: Why) -> None:
+    """End a round in which nothing was bought."""
+    with transaction.atomic():
+        bot = desk.lease.guard()
+        cycle = Cycle.objects.select_for_update().get(pk=cycle.pk)
+        move_cycle(cycle=cycle, trigger=CycleTrigger.ABORT)
+        cycle.closed_at = desk.clock()
+        cycle.plan["aborted"] = reason.value
+        cycle.save()
+        _free_market(bot)
+        events.record(
+            bot=bot,
+            cycle=cycle,
+            kind="cycle.aborted",
+            message=f"{cycle.seq}회차를 사지 않고 끝냅니다. {wording.REASONS[reason]}",
+            reason=reason.value,
+        )
+
+
+def _free_market(bot: Bot) -> None:
+    """An auto-selecting bot chooses its coin anew for every round."""
+    if bot.auto_select:
+        bot.market = ""
+        bot.save(update_fields=("market",))

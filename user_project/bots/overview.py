@@ -1,0 +1,199 @@
+"""What the screens show of bots and of central, every number with its time."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+from typing import Any
+
+from django.db.models import Sum
+
+from common.money import MarketRules, ticks_of
+from common.wire import Recommendation
+from user_project.accounts.services import AccountProblem, adapter_for
+from user_project.bots import planning, prices, wording
+from user_project.bots.models import Bot, Cycle, Order
+from user_project.bots.runner import open_cycle
+from user_project.central_api.services import freshness, latest_snapshot
+from user_project.exchanges.adapter import ExchangeError
+from user_project.trading.facts import PlannedStage, Why
+from user_project.trading.lifecycle import LIVE_ORDERS, OrderState
+from user_project.trading.orders import PriceQuote, Side
+from user_project.trading.plan import calculate_break_even, calculate_take_profit
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StageView:
+    """One stage of the running round: ``waiting``, ``resting``, ``filled`` …"""
+
+    stage: int
+    price: Decimal
+    amount: Decimal
+    state: str
+    order: Order | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BotView:
+    """One bot as its owner sees it; None where a number is not known."""
+
+    bot: Bot
+    cycle: Cycle | None
+    stages: Sequence[StageView]
+    price: Decimal | None
+    price_at: datetime | None
+    average: Decimal | None
+    break_even: Decimal | None
+    take_profit_price: Decimal | None
+    volume: Decimal
+    cost: Decimal
+    value: Decimal | None
+    unrealised: Decimal | None
+    unrealised_rate: Decimal | None
+    next_buy_price: Decimal | None
+    realised_profit: Decimal
+    reason_text: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CentralView:
+    """How old central's analysis is, in figures and in words."""
+
+    level: str
+    age_seconds: int | None
+    run_id: str
+    data_as_of: datetime | None
+    message: str
+
+
+def bot_view(*, bot: Bot, now: datetime) -> BotView:
+    """Collect what one bot's page shows."""
+    cycle = open_cycle(bot)
+    quote = _quote(bot, cycle, now=now)
+    stages = stage_views(cycle=cycle) if cycle else ()
+    volume, cost = (cycle.volume, cycle.cost) if cycle else (Decimal(0), Decimal(0))
+    value = quote.price * volume if quote and volume else None
+    unrealised = value * (1 - _rules(cycle).ask_fee) - cost if value else None
+    waiting = [stage.price for stage in stages if stage.state in ("waiting", "resting")]
+    return BotView(
+        bot=bot,
+        cycle=cycle,
+        stages=stages,
+        price=quote.price if quote else None,
+        price_at=quote.received_at if quote else None,
+        average=_average(cycle),
+        break_even=_exit_price(cycle, take_profit=None),
+        take_profit_price=_exit_price(
+            cycle, take_profit=Decimal(cycle.plan["take_profit"]) if cycle else None
+        ),
+        volume=volume,
+        cost=cost,
+        value=value,
+        unrealised=unrealised,
+        unrealised_rate=unrealised / cost if unrealised is not None and cost else None,
+        next_buy_price=max(waiting, default=None),
+        realised_profit=realised_profit(bots=[bot]),
+        reason_text=wording.REASONS[Why(bot.reason)],
+    )
+
+
+def stage_views(*, cycle: Cycle) -> list[StageView]:
+    """Join the frozen plan with the orders that carried it out."""
+    orders: dict[int, list[Order]] = {}
+    for order in cycle.orders.filter(side=Side.BID).order_by("created_at"):
+        orders.setdefault(order.stage, []).append(order)
+    return [
+        _stage_view(planned, orders.get(planned.stage, []))
+        for planned in planning.planned_stages(cycle.plan)
+    ]
+
+
+def realised_profit(*, bots: Sequence[Bot]) -> Decimal:
+    """Return the won earned by all rounds of these bots, fees taken out."""
+    total = Cycle.objects.filter(bot__in=bots).aggregate(total=Sum("profit"))["total"]
+    return total or Decimal(0)
+
+
+def central_view(*, now: datetime) -> CentralView:
+    """Say how fresh the last good analysis is."""
+    snapshot = latest_snapshot()
+    fresh = freshness(snapshot=snapshot, now=now)
+    return CentralView(
+        level=fresh.level,
+        age_seconds=fresh.age_seconds,
+        run_id=snapshot.run_id if snapshot else "",
+        data_as_of=snapshot.data_as_of if snapshot else None,
+        message=fresh.reason,
+    )
+
+
+def recommendations_view(
+    *, now: datetime, limit: int = 50
+) -> tuple[CentralView, list[Recommendation]]:
+    """Return the last good ranking with its age; empty when none was ever pulled."""
+    snapshot = latest_snapshot()
+    ranked = snapshot.bundle.recommendations if snapshot else None
+    return central_view(now=now), list(ranked or ())[:limit]
+
+
+def _stage_view(planned: PlannedStage, orders: Sequence[Order]) -> StageView:
+    last = orders[-1] if orders else None
+    if any(order.state == OrderState.FILLED for order in orders):
+        state = "filled"
+    elif last is not None and last.state in LIVE_ORDERS:
+        state = "resting" if last.state == OrderState.OPEN else "pending"
+    else:
+        state = "waiting"
+    return StageView(
+        stage=planned.stage,
+        price=planned.price,
+        amount=planned.amount,
+        state=state,
+        order=last,
+    )
+
+
+def _quote(bot: Bot, cycle: Cycle | None, *, now: datetime) -> PriceQuote | None:
+    market = cycle.market if cycle else bot.market
+    if not market:
+        return None
+    quote = prices.shared(market=market)
+    if quote is not None:
+        return quote
+    try:
+        adapter = adapter_for(account=bot.account)
+        return prices.latest(adapter=adapter, market=market, now=now)
+    except (AccountProblem, ExchangeError):
+        return None
+
+
+def _rules(cycle: Cycle | None) -> MarketRules:
+    """Fees as frozen in the plan: a page asks no exchange."""
+    plan: dict[str, Any] = cycle.plan if cycle else {}
+    market = cycle.market if cycle else ""
+    return MarketRules(
+        market=market,
+        ticks=ticks_of(market=market),
+        bid_fee=Decimal(plan.get("bid_fee", "0.0005")),
+        ask_fee=Decimal(plan.get("ask_fee", "0.0005")),
+    )
+
+
+def _average(cycle: Cycle | None) -> Decimal | None:
+    """Average price paid without fees, as Upbit shows it (매수평균가)."""
+    if cycle is None or not cycle.volume:
+        return None
+    return cycle.cost / (1 + _rules(cycle).bid_fee) / cycle.volume
+
+
+def _exit_price(cycle: Cycle | None, *, take_profit: Decimal | None) -> Decimal | None:
+    if cycle is None or not cycle.volume:
+        return None
+    rules = _rules(cycle)
+    if take_profit is None:
+        return calculate_break_even(cost=cycle.cost, volume=cycle.volume, rules=rules)
+    return calculate_take_profit(
+        cost=cycle.cost, volume=cycle.volume, take_profit=take_profit, rules=rules
+    )

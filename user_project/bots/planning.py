@@ -1,0 +1,274 @@
+"""From central's snapshot, a live price and the owner's options to a plan."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any, Final, Protocol
+
+from common.money import MarketRules, plain
+from common.wire import BundleAnswer, Level, SupportLevels
+from user_project.bots import wording
+from user_project.exchanges.adapter import (
+    ExchangeAdapter,
+    ExchangeError,
+    MarketState,
+    Refused,
+)
+from user_project.trading.facts import PlannedStage, Why
+from user_project.trading.orders import PriceQuote
+from user_project.trading.plan import (
+    InvalidPlan,
+    Plan,
+    PlanRequest,
+    Shape,
+    calculate_parameters,
+    describe,
+)
+
+RULES_VERSION: Final = "1"
+DEEPER: Final = (Level.AGGRESSIVE, Level.MODERATE, Level.CONSERVATIVE)
+MOST_CANDIDATES: Final = 10
+"""So many recommended coins are tried before auto-select waits for the next run."""
+
+
+class PlanOptions(Protocol):
+    """What the owner chooses; both a bot and a request for one look like this."""
+
+    @property
+    def budget(self) -> Decimal: ...
+    @property
+    def stages(self) -> int: ...
+    @property
+    def multiplier(self) -> Decimal: ...
+    @property
+    def shape(self) -> str: ...
+    @property
+    def level(self) -> str: ...
+    @property
+    def take_profit(self) -> Decimal: ...
+    @property
+    def jitter(self) -> Decimal: ...
+
+
+class NoProposal(Exception):
+    """No plan can be made now; ``why`` is the bot's reason, the text names the remedy."""
+
+    def __init__(
+        self,
+        why: Why,
+        message: str = "",
+        *,
+        code: str | None = None,
+        field: str | None = None,
+    ) -> None:
+        super().__init__(message or wording.REASONS[why])
+        self.why = why
+        self.code = code or why.value
+        self.field = field
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Proposal:
+    """A feasible plan on one market and everything it was computed from."""
+
+    state: MarketState
+    level: Level
+    support: Decimal
+    quote: PriceQuote
+    rules: MarketRules
+    plan: Plan
+    seed: bytes
+    bundle: BundleAnswer
+    options: PlanOptions
+
+    def frozen(self) -> dict[str, Any]:
+        """Return the JSON that a cycle keeps for its whole life."""
+        return {
+            "rules_version": RULES_VERSION,
+            "market": self.state.market,
+            "korean_name": self.state.korean_name,
+            "level": self.level.value,
+            "support": plain(self.support),
+            "price": plain(self.quote.price),
+            "price_at": self.quote.received_at.isoformat(),
+            "run_id": self.bundle.run_id,
+            "data_as_of": self.bundle.data_as_of.isoformat(),
+            "seed": self.seed.hex(),
+            "budget": plain(self.options.budget),
+            "wanted_stages": self.options.stages,
+            "multiplier": plain(self.options.multiplier),
+            "shape": str(self.options.shape),
+            "take_profit": plain(self.options.take_profit),
+            "jitter": plain(self.options.jitter),
+            "bid_fee": plain(self.rules.bid_fee),
+            "ask_fee": plain(self.rules.ask_fee),
+            "reasons": [reason.value for reason in self.plan.reasons],
+            "stages": [
+                {
+                    "stage": stage.stage,
+                    "price": plain(stage.price),
+                    "amount": plain(stage.amount),
+                }
+                for stage in self.plan.stages
+            ],
+        }
+
+
+def planned_stages(frozen: dict[str, Any], /) -> tuple[PlannedStage, ...]:
+    """Read the stages back from a cycle's frozen plan."""
+    return tuple(
+        PlannedStage(
+            stage=stage["stage"],
+            price=Decimal(stage["price"]),
+            amount=Decimal(stage["amount"]),
+        )
+        for stage in frozen["stages"]
+    )
+
+
+def propose(
+    *,
+    adapter: ExchangeAdapter,
+    options: PlanOptions,
+    market: str,
+    bundle: BundleAnswer,
+    seed: bytes,
+) -> Proposal:
+    """Plan on *market*; raise NoProposal with the reason when that cannot be done."""
+    state, rules = _read_market(adapter, market)
+    if state.warning:
+        raise NoProposal(
+            Why.MARKET_WARNING,
+            f"{market}은(는) 거래소가 지정한 유의 종목입니다. 다른 코인을 고르세요.",
+            field="market",
+        )
+    quote = _read_price(adapter, market)
+    level, support = _pick_support(
+        bundle.support_levels.get(market),
+        wanted=Level(options.level),
+        price=quote.price,
+    )
+    plan = _plan(options, quote=quote, support=support, rules=rules, seed=seed)
+    return Proposal(
+        state=state,
+        level=level,
+        support=support,
+        quote=quote,
+        rules=rules,
+        plan=plan,
+        seed=seed,
+        bundle=bundle,
+        options=options,
+    )
+
+
+def propose_best(
+    *,
+    adapter: ExchangeAdapter,
+    options: PlanOptions,
+    bundle: BundleAnswer,
+    seed: bytes,
+    held: Collection[str],
+) -> Proposal:
+    """Plan on the best-ranked coin that is not held and allows a plan."""
+    ranked = [item.symbol for item in bundle.recommendations or ()]
+    problem = NoProposal(Why.NO_COIN)
+    for market in [symbol for symbol in ranked if symbol not in held][:MOST_CANDIDATES]:
+        try:
+            return propose(
+                adapter=adapter,
+                options=options,
+                market=market,
+                bundle=bundle,
+                seed=seed,
+            )
+        except NoProposal as error:
+            if error.field not in (None, "market"):
+                raise
+            problem = error
+    raise problem
+
+
+def _read_market(
+    adapter: ExchangeAdapter, market: str
+) -> tuple[MarketState, MarketRules]:
+    try:
+        return adapter.get_market(market=market), adapter.get_rules(market=market)
+    except Refused as error:
+        raise NoProposal(
+            Why.NO_COIN,
+            f"거래소에 {market} 마켓이 없습니다. KRW-BTC 같은 원화 마켓 코드를 쓰세요.",
+            code="UNKNOWN_MARKET",
+            field="market",
+        ) from error
+    except ExchangeError as error:
+        raise NoProposal(
+            Why.STALE_PRICE,
+            f"거래소에 연결할 수 없습니다: {error}. 잠시 뒤 다시 하세요.",
+        ) from error
+
+
+def _read_price(adapter: ExchangeAdapter, market: str) -> PriceQuote:
+    try:
+        return adapter.get_prices(markets=[market])[market]
+    except (ExchangeError, KeyError) as error:
+        raise NoProposal(
+            Why.STALE_PRICE,
+            f"{market}의 현재가를 읽지 못했습니다. 잠시 뒤 다시 하세요.",
+        ) from error
+
+
+def _pick_support(
+    levels: SupportLevels | None, *, wanted: Level, price: Decimal
+) -> tuple[Level, Decimal]:
+    """Take the wanted level, or the next deeper one that lies below the price."""
+    known = levels.levels if levels else {}
+    for level in DEEPER[DEEPER.index(wanted) :]:
+        support = known.get(level)
+        if support and support.price is not None and support.price < price:
+            return level, support.price
+    raise NoProposal(
+        Why.NO_SUPPORT,
+        "현재가 아래에 쓸 수 있는 지지선이 없습니다."
+        " 더 깊은 지지선이나 다른 코인을 고르세요.",
+        field="market",
+    )
+
+
+def _plan(
+    options: PlanOptions,
+    *,
+    quote: PriceQuote,
+    support: Decimal,
+    rules: MarketRules,
+    seed: bytes,
+) -> Plan:
+    try:
+        plan = calculate_parameters(
+            request=PlanRequest(
+                price=quote.price,
+                support=support,
+                budget=options.budget,
+                stages=options.stages,
+                multiplier=options.multiplier,
+                shape=Shape(options.shape),
+                take_profit=options.take_profit,
+                jitter=options.jitter,
+                seed=seed,
+                rules=rules,
+            )
+        )
+    except InvalidPlan as error:
+        raise NoProposal(
+            Why.MIN_ORDER, str(error), code=error.code, field=error.field
+        ) from error
+    if not plan.feasible:
+        raise NoProposal(Why.MIN_ORDER, " ".join(plan_notes(plan)), field="budget")
+    return plan
+
+
+def plan_notes(plan: Plan, /, *, language: str = "ko") -> Sequence[str]:
+    """Return the plan's reasons as sentences."""
+    return [describe(reason, language=language, plan=plan) for reason in plan.reasons]

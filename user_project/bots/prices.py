@@ -1,0 +1,85 @@
+"""Last prices shared between the watcher and the workers, each with its age."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable
+from datetime import datetime, timedelta
+from decimal import Decimal
+from functools import cache
+from typing import Final
+
+import redis
+from django.conf import settings
+from redis.backoff import NoBackoff
+from redis.retry import Retry
+
+from common.money import plain
+from user_project.exchanges.adapter import ExchangeAdapter, ExchangeError
+from user_project.trading.decide import PRICE_MAX_AGE
+from user_project.trading.orders import PriceQuote
+
+log = logging.getLogger(__name__)
+
+KEY: Final = "du:prices"
+FRESH_ENOUGH: Final = PRICE_MAX_AGE / 2
+"""Older than this, a worker asks the exchange itself before deciding."""
+KEEP: Final = timedelta(minutes=10)
+
+
+@cache
+def _client() -> redis.Redis:
+    return redis.Redis.from_url(
+        settings.REDIS_URL,
+        socket_timeout=0.5,
+        socket_connect_timeout=0.3,
+        retry=Retry(NoBackoff(), 0),
+        decode_responses=True,
+    )
+
+
+def publish(*, quotes: Iterable[PriceQuote]) -> None:
+    """Share quotes with the workers; without Redis each asks the exchange itself."""
+    values = {
+        quote.market: f"{plain(quote.price)}|{quote.received_at.isoformat()}"
+        for quote in quotes
+    }
+    if not values:
+        return
+    try:
+        pipe = _client().pipeline(transaction=False)
+        pipe.hset(KEY, mapping=values)
+        pipe.expire(KEY, KEEP)
+        pipe.execute()
+    except redis.RedisError as error:
+        log.warning("prices were not shared, workers ask the exchange: %s", error)
+
+
+def shared(*, market: str) -> PriceQuote | None:
+    """Return the last shared quote of *market*, however old."""
+    try:
+        value = _client().hget(KEY, market)
+    except redis.RedisError:
+        return None
+    if not isinstance(value, str):
+        return None
+    price, _, received_at = value.partition("|")
+    return PriceQuote(
+        market=market,
+        price=Decimal(price),
+        received_at=datetime.fromisoformat(received_at),
+    )
+
+
+def latest(
+    *, adapter: ExchangeAdapter, market: str, now: datetime
+) -> PriceQuote | None:
+    """Return a quote young enough to decide on, asking the exchange if need be."""
+    quote = shared(market=market)
+    if quote is not None and now - quote.received_at <= FRESH_ENOUGH:
+        return quote
+    try:
+        return adapter.get_prices(markets=[market]).get(market)
+    except ExchangeError as error:
+        log.warning("no price of %s: %s", market, error)
+        return quote

@@ -1,0 +1,102 @@
+"""Compare an account's orders on the exchange with ours; wake the bots concerned."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+
+from user_project.accounts.models import ExchangeAccount
+from user_project.accounts.services import adapter_for
+from user_project.bots.identifiers import is_ours
+from user_project.bots.models import Bot, Order
+from user_project.exchanges.adapter import ExchangeAdapter, ExchangeError, KeyRefused
+from user_project.trading.lifecycle import OrderState
+from user_project.trading.orders import OrderView
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reconciliation:
+    """What one pass found."""
+
+    account: str
+    live: int = 0
+    woken: int = 0
+    unknown_to_us: tuple[str, ...] = ()
+    problem: str = ""
+
+
+def reconcile_account(*, account: ExchangeAccount, now: datetime) -> Reconciliation:
+    """Read our live orders and all open ones; quarantine what cannot be explained.
+
+    Foreign orders, the owner's own, are never touched. Nothing is booked here: the
+    bots concerned are woken and book under their own lease.
+    """
+    try:
+        return _reconcile(
+            account=account, adapter=adapter_for(account=account), now=now
+        )
+    except KeyRefused as error:
+        ExchangeAccount.objects.filter(pk=account.pk).update(
+            key_problem=str(error)[:200]
+        )
+        return Reconciliation(account=str(account), problem=str(error))
+    except ExchangeError as error:
+        return Reconciliation(account=str(account), problem=str(error))
+
+
+def _reconcile(
+    *, account: ExchangeAccount, adapter: ExchangeAdapter, now: datetime
+) -> Reconciliation:
+    live = list(Order.objects.live().filter(bot__account=account))
+    sent = [order for order in live if order.state != OrderState.INTENT]
+    views = {
+        view.identifier: view
+        for view in adapter.list_orders(identifiers=[o.identifier for o in sent])
+    }
+    bots = {
+        order.bot_id for order in sent if _moved(order, views.get(order.identifier))
+    }
+    strangers = _strangers(adapter.list_orders())
+    if strangers:
+        _quarantine(account=account, identifiers=strangers, now=now)
+    woken = Bot.objects.filter(pk__in=bots).update(next_tick_at=now)
+    ExchangeAccount.objects.filter(pk=account.pk).update(reconciled_at=now)
+    return Reconciliation(
+        account=str(account),
+        live=len(live),
+        woken=woken,
+        unknown_to_us=tuple(strangers),
+    )
+
+
+def _moved(order: Order, view: OrderView | None) -> bool:
+    if view is None or order.state != OrderState.OPEN:
+        return True
+    return not view.is_open or view.executed_volume != order.executed_volume
+
+
+def _strangers(views: Iterable[OrderView]) -> list[str]:
+    """Open orders with our prefix but without a row: another installation's."""
+    ours = {view.identifier for view in views if is_ours(view.identifier)}
+    known = Order.objects.filter(identifier__in=ours).values_list(
+        "identifier", flat=True
+    )
+    return sorted(name for name in ours - set(known) if name is not None)
+
+
+def _quarantine(
+    *, account: ExchangeAccount, identifiers: list[str], now: datetime
+) -> None:
+    reason = (
+        "거래소에 우리 기록에 없는 단타로 주문이 있습니다"
+        f" ({identifiers[0]} 외 {len(identifiers) - 1}건). 다른 설치가 같은 계정을 쓰는지"
+        " 확인한 뒤 관리자 화면에서 격리를 푸세요."
+    )
+    log.error("account %s quarantined: %s", account.pk, ", ".join(identifiers))
+    ExchangeAccount.objects.filter(pk=account.pk, quarantined_at__isnull=True).update(
+        quarantined_at=now, quarantine_reason=reason
+    )

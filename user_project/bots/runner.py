@@ -1,0 +1,242 @@
+"""Act for one bot: claim, settle what is open, decide, act, give back the lease."""
+
+from __future__ import annotations
+
+import logging
+import uuid
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Final
+
+from django.db import transaction
+from django.db.models import F
+
+from user_project.accounts.services import adapter_for
+from user_project.bots import cycles, events, prices, wording
+from user_project.bots.booking import LostRace
+from user_project.bots.lease import Lease, LeaseLost, claim, release
+from user_project.bots.models import Bot, Cycle, Order
+from user_project.bots.order_lookup import settle
+from user_project.bots.order_protocol import Desk, cancel, follow, intend, send
+from user_project.bots.planning import NoProposal
+from user_project.exchanges.adapter import ExchangeError
+from user_project.trading.decide import BUSY_TICK, IDLE_TICK, decide
+from user_project.trading.facts import (
+    AbortCycle,
+    Action,
+    Cancel,
+    CloseCycle,
+    Decision,
+    FinishBot,
+    Place,
+    StartCycle,
+    Why,
+)
+from user_project.trading.lifecycle import (
+    BOT_TRANSITIONS,
+    TERMINAL_CYCLES,
+    BotState,
+    BotTrigger,
+    OrderState,
+    next_state,
+)
+
+log = logging.getLogger(__name__)
+
+ROUNDS: Final = 4
+"""Decisions in one run; what is left then waits for the next wake-up."""
+MOST_FAILURES: Final = 3
+SETTLING: Final = (
+    OrderState.INTENT,
+    OrderState.POSTING,
+    OrderState.UNKNOWN,
+    OrderState.ABANDONED_WATCH,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class RunResult:
+    """Whether the bot was ours to run, and whether an order is left in doubt."""
+
+    claimed: bool
+    ambiguous: bool = False
+
+
+def run_bot(
+    *, bot_id: uuid.UUID, worker: str, clock: Callable[[], datetime]
+) -> RunResult:
+    """Do everything that is due for one bot; safe to call at any time, any number."""
+    lease = claim(bot_id=bot_id, worker=worker)
+    if lease is None:
+        return RunResult(claimed=False)
+    try:
+        return _run_claimed(lease=lease, clock=clock)
+    except (LeaseLost, LostRace) as error:
+        log.info("bot %s: %s", bot_id, error)
+        return RunResult(claimed=False)
+    except Exception as error:
+        _failed(lease=lease, error=error, now=clock())
+        return RunResult(claimed=True)
+
+
+def _run_claimed(*, lease: Lease, clock: Callable[[], datetime]) -> RunResult:
+    bot = Bot.objects.select_related("account", "owner").get(pk=lease.bot_id)
+    desk = Desk(
+        bot=bot, lease=lease, adapter=adapter_for(account=bot.account), clock=clock
+    )
+    decision, ambiguous = Decision(next_tick_at=clock() + IDLE_TICK), False
+    for _ in range(ROUNDS):
+        cycle = open_cycle(bot)
+        if cycle is not None:
+            _catch_up(desk=desk, cycle=cycle)
+        decision = _decide(desk=desk, cycle=open_cycle(bot))
+        try:
+            ambiguous = not _perform(desk=desk, cycle=cycle, actions=decision.actions)
+        except NoProposal as problem:
+            retry_at = clock() + IDLE_TICK
+            decision = Decision(reason=problem.why, next_tick_at=retry_at)
+        bot.refresh_from_db()
+        if ambiguous or not decision.actions:
+            break
+    _release(desk=desk, decision=decision, now=clock())
+    return RunResult(claimed=True, ambiguous=ambiguous)
+
+
+def open_cycle(bot: Bot) -> Cycle | None:
+    """Return the bot's cycle that is not over, if any."""
+    return bot.cycles.exclude(state__in=TERMINAL_CYCLES).first()
+
+
+def _catch_up(*, desk: Desk, cycle: Cycle) -> None:
+    """Settle orders in doubt first, then read those whose fills we may have missed."""
+    orders = list(cycle.orders.live().select_related("cycle"))
+    for order in orders:
+        if order.state in SETTLING:
+            settle(desk=desk, order=order)
+    known = [order for order in orders if order.state not in SETTLING]
+    if not known:
+        return
+    views = {
+        view.uuid: view
+        for view in desk.adapter.list_orders(
+            identifiers=[order.identifier for order in known]
+        )
+    }
+    for order in known:
+        view = views.get(order.exchange_uuid or "")
+        moved = view is None or view.executed_volume != order.executed_volume
+        if moved or order.state == OrderState.CANCELLING or not view.is_open:
+            follow(desk=desk, order=order)
+
+
+def _decide(*, desk: Desk, cycle: Cycle | None) -> Decision:
+    bot, now = desk.bot, desk.clock()
+    orders = list(cycle.orders.order_by("created_at")) if cycle else []
+    return decide(
+        bot=cycles.bot_facts(bot=bot, now=now),
+        cycle=cycles.cycle_facts(cycle=cycle) if cycle else None,
+        orders=[cycles.order_facts(order=order) for order in orders],
+        price=prices.latest(adapter=desk.adapter, market=cycle.market, now=now)
+        if cycle
+        else None,
+        rules=cycles.rules_for(adapter=desk.adapter, cycle=cycle) if cycle else None,
+        now=now,
+    )
+
+
+def _perform(*, desk: Desk, cycle: Cycle | None, actions: tuple[Action, ...]) -> bool:
+    """Carry the actions out in order; False as soon as an order is left in doubt."""
+    for action in actions:
+        match action:
+            case StartCycle():
+                cycles.start(desk=desk)
+            case FinishBot():
+                _finish(desk=desk)
+            case _ if cycle is not None:
+                if not _act_on_cycle(desk=desk, cycle=cycle, action=action):
+                    return False
+    return True
+
+
+def _act_on_cycle(*, desk: Desk, cycle: Cycle, action: Action) -> bool:
+    match action:
+        case Place():
+            return _place(desk=desk, cycle=cycle, place=action)
+        case Cancel(order_id=order_id):
+            cancel(desk=desk, order=Order.objects.get(pk=order_id))
+        case CloseCycle():
+            cycles.close(desk=desk, cycle=cycle)
+        case AbortCycle(reason=reason):
+            cycles.abort(desk=desk, cycle=cycle, reason=reason)
+    return True
+
+
+def _place(*, desk: Desk, cycle: Cycle, place: Place) -> bool:
+    now = desk.clock()
+    quote = prices.latest(adapter=desk.adapter, market=cycle.market, now=now)
+    order = intend(
+        desk=desk,
+        cycle=cycle,
+        place=place,
+        rules=cycles.rules_for(adapter=desk.adapter, cycle=cycle),
+        decision_price=quote.price if quote else None,
+    )
+    return send(desk=desk, order=order)
+
+
+def _finish(*, desk: Desk) -> None:
+    with transaction.atomic():
+        bot = desk.lease.guard()
+        bot.state = next_state(
+            BOT_TRANSITIONS, BotState(bot.state), BotTrigger.CYCLE_DONE
+        )
+        bot.save(update_fields=("state",))
+        events.record(
+            bot=bot, kind="bot.stopped", message="이번 회차를 마치고 정지했습니다."
+        )
+
+
+def _release(*, desk: Desk, decision: Decision, now: datetime) -> None:
+    changes: dict[str, object] = {
+        "next_tick_at": decision.next_tick_at,
+        "wake_below": decision.wake_below,
+        "wake_above": decision.wake_above,
+        "tick_failures": 0,
+    }
+    if decision.reason != desk.bot.reason:
+        changes |= {"reason": decision.reason.value, "reason_at": now}
+    release(lease=desk.lease, **changes)
+
+
+def _failed(*, lease: Lease, error: Exception, now: datetime) -> None:
+    """Push the bot forward in time; a person must look after several in a row."""
+    expected = isinstance(error, ExchangeError)
+    if not expected:
+        log.error("bot %s failed", lease.bot_id, exc_info=error)
+    failures: object = 0 if expected else F("tick_failures") + 1
+    release(
+        lease=lease,
+        next_tick_at=now + (5 * BUSY_TICK if expected else timedelta(seconds=15)),
+        tick_failures=failures,
+    )
+    bot = Bot.objects.get(pk=lease.bot_id)
+    if bot.tick_failures >= MOST_FAILURES:
+        _halt(bot=bot, error=error)
+
+
+def _halt(*, bot: Bot, error: Exception) -> None:
+    with transaction.atomic():
+        locked = Bot.objects.select_for_update().get(pk=bot.pk)
+        if (BotState(locked.state), BotTrigger.HALT) not in BOT_TRANSITIONS:
+            return
+        locked.state = BotState.HALTED
+        locked.tick_failures = 0
+        locked.reason = Why.HALTED
+        locked.save(update_fields=("state", "tick_failures", "reason"))
+        events.record(
+            bot=locked,
+            kind="bot.halted",
+            message=wording.REASONS[Why.HALTED],
+            error=f"{type(error).__name__}: {error}"[:300],
+        )

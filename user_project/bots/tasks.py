@@ -1,0 +1,60 @@
+"""Celery tasks: each only wakes a service; ids in, nothing out."""
+
+from __future__ import annotations
+
+import time
+import uuid
+from typing import Any, Final
+
+from celery import Task, shared_task
+from django.utils import timezone
+
+from user_project.accounts.models import ExchangeAccount
+from user_project.bots.models import Bot
+from user_project.bots.reconcile import reconcile_account
+from user_project.bots.runner import run_bot
+from user_project.central_api.services import pull_if_due
+
+BATCH_BUDGET_SECONDS: Final = 10.0
+WAKE_EXPIRES_SECONDS: Final = 10
+
+
+@shared_task(bind=True, name="bots.run_bots", queue="bots.0", ignore_result=True)
+def run_bots(self: Task[Any, Any], *, bot_ids: list[str], **_: Any) -> None:
+    """Run a batch of one shard; what does not fit the budget is sent on."""
+    worker = self.request.hostname or "worker"
+    deadline = time.monotonic() + BATCH_BUDGET_SECONDS
+    for position, bot_id in enumerate(bot_ids):
+        result = run_bot(bot_id=uuid.UUID(bot_id), worker=worker, clock=timezone.now)
+        rest = bot_ids[position + 1 :]
+        if rest and (result.ambiguous or time.monotonic() > deadline):
+            # One slow exchange call must not hold up the others of the batch.
+            queue = (self.request.delivery_info or {}).get("routing_key", "bots.0")
+            run_bots.apply_async(
+                kwargs={"bot_ids": rest}, queue=queue, expires=WAKE_EXPIRES_SECONDS
+            )
+            return
+
+
+def wake(shard: int, bot_ids: list[str]) -> None:
+    """Send one wake-up message to the worker of a shard."""
+    run_bots.apply_async(
+        kwargs={"bot_ids": bot_ids},
+        queue=f"bots.{shard}",
+        expires=WAKE_EXPIRES_SECONDS,
+    )
+
+
+@shared_task(name="bots.reconcile_accounts", queue="reconcile", ignore_result=True)
+def reconcile_accounts(**_: Any) -> None:
+    """Compare every account that has bots with its exchange."""
+    accounts = ExchangeAccount.objects.usable().filter(bots__isnull=False).distinct()
+    for account in accounts:
+        reconcile_account(account=account, now=timezone.now())
+
+
+@shared_task(name="central.pull", queue="pull", ignore_result=True)
+def pull_central(**_: Any) -> None:
+    """Pull central's bundle once."""
+    markets = Bot.objects.active().exclude(market="").values_list("market", flat=True)
+    pull_if_due(now=timezone.now(), extra_symbols=sorted(set(markets)))
