@@ -1,0 +1,98 @@
+"""Bars on the real minute axis, and how finer ones make coarser ones."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+
+import numpy as np
+
+from deploy.simulator.clock import MINUTE_MS
+from deploy.simulator.path import STEP_MS, STEPS, Cells, Ints
+from deploy.simulator.ticks import Floats
+
+
+@dataclass(frozen=True, slots=True)
+class Bars:
+    """Candles with trades, oldest first; arrays of one length."""
+
+    minute: Ints
+    """Real minute at which the bar begins."""
+    open: Floats
+    high: Floats
+    low: Floats
+    close: Floats
+    volume: Floats
+    quote: Floats
+    last_ms: Ints
+    """Real instant of the last trade."""
+
+    def __len__(self) -> int:
+        """Return the number of bars."""
+        return len(self.minute)
+
+    def between(self, first: int, last: int) -> Bars:
+        """Return the bars that begin in the minutes ``[first, last)``."""
+        a, b = np.searchsorted(self.minute, (first, last))
+        return self.part(int(a), int(b))
+
+    def part(self, a: int, b: int) -> Bars:
+        """Return the bars from index *a* up to but without *b*."""
+        return Bars(*(getattr(self, field.name)[a:b] for field in fields(self)))
+
+
+def _none() -> Bars:
+    whole, real = np.empty(0, np.int64), np.empty(0)
+    return Bars(whole, real, real, real, real, real, real, whole)
+
+
+NONE = _none()
+
+
+def joined(parts: list[Bars]) -> Bars:
+    """Return consecutive *parts* as one."""
+    parts = [part for part in parts if len(part)]
+    if not parts:
+        return NONE
+    if len(parts) == 1:
+        return parts[0]
+    return Bars(
+        *(np.concatenate([getattr(p, f.name) for p in parts]) for f in fields(Bars))
+    )
+
+
+def from_cells(cells: Cells, *, shift: int) -> Bars:
+    """Return history's minute cells as bars, *shift* minutes later."""
+    minute = cells.minute + shift
+    last = minute * MINUTE_MS + (STEPS - 1) * STEP_MS
+    return Bars(
+        minute,
+        *(cells.open, cells.high, cells.low, cells.close),
+        *(cells.volume, cells.quote, last),
+    )
+
+
+def from_trades(
+    *, at_ms: Ints, price: Floats, volume: Floats, quote: Floats, unit: int = 1
+) -> Bars:
+    """Return the bars of *unit* minutes that single trades make."""
+    trades = Bars(at_ms // MINUTE_MS, *(price,) * 4, volume, quote, at_ms)
+    return rolled(trades, unit=unit)
+
+
+def rolled(bars: Bars, *, unit: int) -> Bars:
+    """Return *bars* put together to bars of *unit* minutes."""
+    if not len(bars):
+        return NONE
+    bucket = bars.minute // unit
+    first = np.concatenate(([0], np.flatnonzero(np.diff(bucket)) + 1))
+    last = np.append(first[1:], len(bucket)) - 1
+    return Bars(
+        bucket[first] * unit,
+        bars.open[first],
+        np.maximum.reduceat(bars.high, first),
+        np.minimum.reduceat(bars.low, first),
+        bars.close[last],
+        np.add.reduceat(bars.volume, first),
+        np.add.reduceat(bars.quote, first),
+        bars.last_ms[last],
+    )

@@ -1,0 +1,206 @@
+"""A synthetic market: correlated coins, moods, crashes, silent minutes; seeded, pure.
+
+Path minute 0 is the start, when every coin has its seeded price. Days before and after
+are blocks with random streams of their own, so any minute of any coin can be asked for
+in any order and is always the same.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import lru_cache
+from zlib import crc32
+
+import numpy as np
+
+from common.money import ticks_of
+from deploy.simulator.names import CAUTIONED, COINS, PEGGED, WARNED, YOUNG, Coin
+from deploy.simulator.path import Cells, Listing, joined
+from deploy.simulator.ticks import Floats, TickGrid
+
+BLOCK = 1440
+HISTORY_DAYS = 100
+_FAR = 1_000_000  # random streams take no negative numbers; no path goes this far back
+_FACTOR_DAILY = 0.022
+_CRASHES_A_DAY = 0.04
+_EVENTS_A_DAY = 0.03
+_CACHED_BLOCKS = 600
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Character:
+    """How one coin behaves under one seed; rates are per minute."""
+
+    coin: Coin
+    price: float
+    beta: float
+    sigma: float
+    trade_rate: float
+    """Chance that a minute sees a trade."""
+    quote: float
+    """KRW in a typical minute that trades."""
+    ticks: TickGrid
+    stream: int
+
+
+class SyntheticMarket:
+    """Every coin's path under one seed; a `PathSource`."""
+
+    def __init__(self, *, seed: int) -> None:
+        if seed < 0:
+            raise ValueError(f"a seed must not be negative, got {seed}")
+        self._seed = seed
+        self._coins = {f"KRW-{c.code}": _character(c, seed=seed) for c in COINS}
+        self._listings = tuple(_listing(coin) for coin in COINS)
+        self._steps: dict[str, dict[int, float]] = {m: {} for m in self._coins}
+        self._offsets: dict[str, dict[int, float]] = {m: {0: 0.0} for m in self._coins}
+        self._factor = lru_cache(maxsize=400)(self._make_factor)
+        self._log_path = lru_cache(maxsize=64)(self._make_log_path)
+        self._block = lru_cache(maxsize=_CACHED_BLOCKS)(self._make_block)
+
+    @property
+    def listings(self) -> tuple[Listing, ...]:
+        """Return all coins, the best known first."""
+        return self._listings
+
+    def first_minute(self, market: str) -> int:
+        """Return the minute the coin was listed."""
+        return -BLOCK * YOUNG.get(self._coins[market].coin.code, HISTORY_DAYS)
+
+    def last_minute(self, market: str) -> int | None:
+        """Return None: the path has no end."""
+        return None
+
+    def cells(self, market: str, first: int, last: int) -> Cells:
+        """Return the minutes with trades in ``[first, last)``."""
+        first = max(first, self.first_minute(market))
+        if first >= last:
+            first = last
+        blocks = range(first // BLOCK, -(-last // BLOCK))
+        return joined([self._block(market, b) for b in blocks]).between(first, last)
+
+    def _make_factor(self, block: int) -> tuple[Floats, Floats]:
+        """Return the whole market's returns and its mood, minute by minute."""
+        rng = self._stream(1, block)
+        mood = _mood(rng, level=self._daily_mood(block))
+        returns = rng.standard_normal(BLOCK) * mood * _FACTOR_DAILY / BLOCK**0.5
+        if rng.random() < _CRASHES_A_DAY:
+            returns = returns + _shock(rng, size=-rng.uniform(0.06, 0.20))
+        return returns, mood
+
+    def _daily_mood(self, block: int) -> float:
+        """Return a level that lasts for days: quiet weeks, nervous weeks."""
+        draws = [self._stream(3, block - age).standard_normal() for age in range(4)]
+        return float(0.35 * np.dot(draws, (0.7, 0.5, 0.4, 0.3)))
+
+    def _make_log_path(self, market: str, block: int) -> tuple[Floats, Floats]:
+        """Return one day's minute returns and the mood they were drawn under."""
+        who = self._coins[market]
+        factor, market_mood = self._factor(block)
+        rng = self._stream(2, block, who.stream)
+        mood = _mood(rng, level=0.3 * rng.standard_normal()) * np.sqrt(market_mood)
+        own = rng.standard_normal(BLOCK) * mood * who.sigma
+        if who.coin.code not in PEGGED and rng.random() < _EVENTS_A_DAY:
+            size = rng.uniform(0.06, 0.22) * (1 if rng.random() < 0.6 else -1)
+            own = own + _shock(rng, size=size)
+        returns = who.beta * factor + own
+        self._steps[market][block] = float(returns.sum())
+        return returns, mood
+
+    def _step(self, market: str, block: int) -> float:
+        if block not in self._steps[market]:
+            self._log_path(market, block)
+        return self._steps[market][block]
+
+    def _offset(self, market: str, block: int) -> float:
+        """Return log price at the block's start over log price at minute 0."""
+        known = self._offsets[market]
+        for b in _from_zero(block):
+            if b not in known:
+                before = b - 1 if b > 0 else b + 1
+                step = self._step(market, before if b > 0 else b)
+                known[b] = known[before] + (step if b > 0 else -step)
+        return known[block]
+
+    def _make_block(self, market: str, block: int) -> Cells:
+        who = self._coins[market]
+        returns, mood = self._log_path(market, block)
+        rng = self._stream(4, block, who.stream)
+        start = self._offset(market, block) + np.log(who.price)
+        close = start + np.cumsum(returns)
+        opening = close - returns
+        wicks = np.abs(rng.standard_normal((2, BLOCK))) * mood * who.sigma * 0.6
+        high = np.maximum(opening, close) + wicks[0]
+        low = np.minimum(opening, close) - wicks[1]
+        traded = np.flatnonzero(rng.random(BLOCK) < who.trade_rate * np.sqrt(mood))
+        size = np.exp(0.9 * rng.standard_normal(BLOCK) - 0.4) * mood
+        size *= 0.5 + 0.6 * np.abs(returns) / who.sigma
+        prices = who.ticks.round(np.exp(np.stack((opening, high, low, close))))
+        opening, high, low, close = prices[:, traded]
+        typical = (opening + high + low + close) / 4
+        volume = np.maximum(np.round(who.quote * size[traded] / typical, 8), 1e-8)
+        minute = block * BLOCK + traded
+        return Cells(minute, opening, high, low, close, volume, volume * typical)
+
+    def _stream(self, kind: int, block: int, *more: int) -> np.random.Generator:
+        return np.random.default_rng([self._seed, kind, block + _FAR, *more])
+
+
+def _from_zero(block: int) -> Iterator[int]:
+    yield from range(1, block + 1) if block > 0 else range(-1, block - 1, -1)
+
+
+def _mood(rng: np.random.Generator, *, level: float) -> Floats:
+    """Return a volatility factor around 1 that clusters in hours and quarters of a day."""
+    quarters = np.repeat(rng.standard_normal(4), BLOCK // 4)
+    hours = np.repeat(rng.standard_normal(24), BLOCK // 24)
+    mood: Floats = np.exp(level + 0.3 * quarters + 0.25 * hours - 0.13)
+    return mood
+
+
+def _shock(rng: np.random.Generator, *, size: float) -> Floats:
+    """Return the returns of a sudden move and of the partial way back, within a day."""
+    start = int(rng.integers(60, 700))
+    length = int(rng.integers(15, 60))
+    back = int(rng.integers(180, 600))
+    jump = float(np.log1p(size))
+    returns = np.zeros(BLOCK)
+    returns[start : start + length] = jump / length
+    fading = np.exp(-np.arange(back) / (back / 3))
+    share = rng.uniform(0.3, 0.7)
+    returns[start + length : start + length + back] = (
+        -jump * share * fading / fading.sum()
+    )
+    return returns
+
+
+def _character(coin: Coin, *, seed: int) -> _Character:
+    stream = crc32(coin.code.encode())
+    rng = np.random.default_rng([seed, 0, stream])
+    pegged = coin.code in PEGGED
+    major = coin.turnover > 100_000
+    price = coin.price * (1 if pegged else float(np.exp(rng.normal(0, 0.15))))
+    daily = 0.0015 if pegged else float(rng.uniform(0.012, 0.02 if major else 0.055))
+    turnover = coin.turnover * 1e6 * float(np.exp(rng.normal(0, 0.3)))
+    rate = float(np.clip(turnover / 6e9, 0.015, 1.0))
+    return _Character(
+        coin=coin,
+        price=price,
+        beta=0.01 if pegged else float(rng.uniform(0.7, 1.5)),
+        sigma=daily / BLOCK**0.5,
+        trade_rate=rate,
+        quote=turnover / BLOCK / rate,
+        ticks=TickGrid(ticks=ticks_of(market=f"KRW-{coin.code}")),
+        stream=stream,
+    )
+
+
+def _listing(coin: Coin) -> Listing:
+    return Listing(
+        market=f"KRW-{coin.code}",
+        korean_name=coin.korean,
+        english_name=coin.english,
+        warning=coin.code in WARNED,
+        caution=CAUTIONED.get(coin.code, ()),
+    )

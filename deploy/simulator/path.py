@@ -1,0 +1,111 @@
+"""The market's path: minute cells, and how the inside of one is walked.
+
+Rule: a candle is walked from its open to the nearer of its two wicks, to the other wick,
+and to its close. With four steps a minute every price of the cell is met in that order.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from deploy.simulator.clock import MINUTE_MS
+from deploy.simulator.ticks import Floats
+
+Ints = NDArray[np.int64]
+STEPS = 4
+STEP_MS = MINUTE_MS // STEPS
+
+
+@dataclass(frozen=True, slots=True)
+class Cells:
+    """Minutes in which something traded, oldest first; arrays of one length."""
+
+    minute: Ints
+    open: Floats
+    high: Floats
+    low: Floats
+    close: Floats
+    volume: Floats
+    """Coins."""
+    quote: Floats
+    """KRW."""
+
+    def __len__(self) -> int:
+        """Return the number of minutes."""
+        return len(self.minute)
+
+    def between(self, first: int, last: int) -> Cells:
+        """Return the cells of the minutes from *first* up to but without *last*."""
+        a, b = np.searchsorted(self.minute, (first, last))
+        return Cells(*(getattr(self, field.name)[a:b] for field in fields(self)))
+
+
+def joined(parts: list[Cells]) -> Cells:
+    """Return consecutive *parts* as one."""
+    if len(parts) == 1:
+        return parts[0]
+    if not parts:
+        return EMPTY
+    return Cells(
+        *(np.concatenate([getattr(p, f.name) for p in parts]) for f in fields(Cells))
+    )
+
+
+EMPTY = Cells(np.empty(0, np.int64), *(np.empty(0) for _ in range(6)))
+
+
+@dataclass(frozen=True, slots=True)
+class Points:
+    """Single trades along the path, oldest first."""
+
+    path_ms: Ints
+    price: Floats
+    volume: Floats
+    quote: Floats
+
+
+def walk(cells: Cells) -> Points:
+    """Return the four trades of each cell in path order."""
+    up_first = cells.high - cells.open <= cells.open - cells.low
+    near = np.where(up_first, cells.high, cells.low)
+    far = np.where(up_first, cells.low, cells.high)
+    prices = np.stack((cells.open, near, far, cells.close), axis=1)
+    times = cells.minute[:, None] * MINUTE_MS + np.arange(STEPS) * STEP_MS
+    return Points(
+        times.ravel(),
+        prices.ravel(),
+        np.repeat(cells.volume / STEPS, STEPS),
+        np.repeat(cells.quote / STEPS, STEPS),
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Listing:
+    """A market and what `market/all` says of it."""
+
+    market: str
+    korean_name: str
+    english_name: str
+    warning: bool = False
+    caution: tuple[str, ...] = ()
+
+
+class PathSource(Protocol):
+    """Where cells come from: a synthetic market or a recording."""
+
+    @property
+    def listings(self) -> tuple[Listing, ...]:
+        """Return the markets that trade."""
+
+    def cells(self, market: str, first: int, last: int) -> Cells:
+        """Return the cells of path minutes ``[first, last)``, on today's ticks."""
+
+    def first_minute(self, market: str) -> int:
+        """Return the path minute at which the market's history begins."""
+
+    def last_minute(self, market: str) -> int | None:
+        """Return the path minute after the recording's last one; None: no end."""

@@ -1,0 +1,31 @@
+"""Round whole arrays of prices to today's tick table, as common.money does for one."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from common.money import TickTable
+
+Floats = NDArray[np.float64]
+
+
+class TickGrid:
+    """One tick table as arrays; prices are floats here and leave as exact text."""
+
+    def __init__(self, *, ticks: TickTable) -> None:
+        rising = sorted(ticks.bands)
+        self._edges = np.array([float(edge) for edge, _ in rising[1:]])
+        # Dividing by a power of ten keeps 0.3 from becoming 0.30000000000000004.
+        exponents = [tick.as_tuple().exponent for _, tick in rising]
+        decimals = np.array([-int(e) if isinstance(e, int) else 0 for e in exponents])
+        self._scales = 10.0 ** np.maximum(decimals, 0)
+        self._steps = np.array([float(tick) for _, tick in rising]) * self._scales
+
+    def round(self, prices: Floats, /) -> Floats:
+        """Return the nearest valid prices, at least the smallest tick."""
+        band = np.searchsorted(self._edges, prices, side="right")
+        step, scale = self._steps[band], self._scales[band]
+        units = np.maximum(np.rint(prices * scale / step), 1.0)
+        rounded: Floats = units * step / scale
+        return rounded
