@@ -1,0 +1,250 @@
+"""What comes out of the API; money is decimal text, times are ISO-8601 UTC."""
+
+from __future__ import annotations
+
+from datetime import UTC
+from typing import Any
+
+from django.db import models
+from django.utils.translation import gettext_lazy as _
+from drf_spectacular.utils import extend_schema_field
+from rest_framework import serializers
+
+from common.wire import Level, Recommendation
+from user_project.accounts.models import ExchangeAccount
+from user_project.api.fields import DecimalText
+from user_project.bots.models import Bot, BotEvent, Cycle, Order
+
+
+class UtcTime(serializers.DateTimeField):
+    """An instant in ISO-8601 UTC, whatever the server's time zone shows to people."""
+
+    def __init__(self, **options: Any) -> None:
+        """Fix the zone."""
+        super().__init__(default_timezone=UTC, **options)
+
+
+class ModelRows(serializers.ModelSerializer[Any]):
+    """Rows whose decimals are text and whose times are UTC."""
+
+    serializer_field_mapping = {
+        **serializers.ModelSerializer.serializer_field_mapping,
+        models.DecimalField: DecimalText,
+        models.DateTimeField: UtcTime,
+    }
+
+
+class AccountRow(ModelRows):
+    """An exchange account; its keys are never shown."""
+
+    class Meta:
+        model = ExchangeAccount
+        fields = (
+            "id",
+            "name",
+            "exchange",
+            "mode",
+            "base_url",
+            "access_key_last4",
+            "key_expires_at",
+            "key_problem",
+            "quarantined_at",
+            "quarantine_reason",
+            "reconciled_at",
+            "created_at",
+        )
+
+
+class BotRow(ModelRows):
+    """A bot's options and state."""
+
+    class Meta:
+        model = Bot
+        fields = (
+            "id",
+            "account",
+            "name",
+            "market",
+            "auto_select",
+            "budget",
+            "stages",
+            "multiplier",
+            "shape",
+            "level",
+            "take_profit",
+            "jitter",
+            "stage_cooldown_seconds",
+            "cycle_cooldown_seconds",
+            "state",
+            "reason",
+            "reason_at",
+            "created_at",
+        )
+
+
+class OrderRow(ModelRows):
+    """One order of a bot."""
+
+    class Meta:
+        model = Order
+        fields = (
+            "id",
+            "bot",
+            "cycle",
+            "stage",
+            "side",
+            "attempt",
+            "identifier",
+            "market",
+            "kind",
+            "price",
+            "requested_volume",
+            "funds",
+            "state",
+            "posted_at",
+            "exchange_uuid",
+            "executed_volume",
+            "executed_funds",
+            "paid_fee",
+            "verdict",
+            "created_at",
+            "closed_at",
+        )
+
+
+class CycleRow(ModelRows):
+    """One round of a bot with its frozen plan."""
+
+    class Meta:
+        model = Cycle
+        fields = (
+            "id",
+            "bot",
+            "seq",
+            "market",
+            "state",
+            "budget",
+            "reserved",
+            "spent",
+            "received",
+            "volume",
+            "cost",
+            "profit",
+            "last_buy_at",
+            "opened_at",
+            "closed_at",
+            "plan",
+        )
+
+
+class EventRow(ModelRows):
+    """What happened to a bot, in a sentence and as data."""
+
+    class Meta:
+        model = BotEvent
+        fields = ("id", "bot", "cycle", "order", "kind", "message", "data", "at")
+
+
+class PlanStageRow(serializers.Serializer[Any]):
+    """One planned buy; average, break-even and take profit if filled down to here."""
+
+    stage = serializers.IntegerField()
+    price = DecimalText()
+    amount = DecimalText(help_text=_("원, 수수료 제외"))
+    average = DecimalText(shown_places=8)
+    break_even = DecimalText()
+    take_profit = DecimalText()
+
+
+class PlanRow(serializers.Serializer[Any]):
+    """A plan in won."""
+
+    stages = PlanStageRow(many=True)
+    reasons = serializers.ListField(child=serializers.CharField())
+    minimum_budget = DecimalText()
+    drop = DecimalText(
+        shown_places=8, help_text=_("현재가에서 마지막 차수까지의 하락률")
+    )
+    rebound = DecimalText(
+        shown_places=8, help_text=_("마지막 차수에서 익절가까지 필요한 반등률")
+    )
+    worst_case = DecimalText(
+        help_text=_("모든 차수를 사고 가격이 마지막 차수에 머물 때의 손실(원)")
+    )
+
+
+class PreviewRow(serializers.Serializer[Any]):
+    """What a bot would do now; nothing is stored or sent."""
+
+    market = serializers.CharField()
+    korean_name = serializers.CharField()
+    level = serializers.ChoiceField(choices=[level.value for level in Level])
+    support = DecimalText()
+    price = DecimalText()
+    price_at = UtcTime()
+    run_id = serializers.CharField()
+    data_as_of = UtcTime()
+    stale = serializers.BooleanField()
+    plan = PlanRow()
+    notes = serializers.ListField(child=serializers.CharField())
+
+
+class StageRow(serializers.Serializer[Any]):
+    """One stage of the running round and what became of it."""
+
+    stage = serializers.IntegerField()
+    price = DecimalText(allow_null=True)
+    amount = DecimalText(allow_null=True)
+    state = serializers.CharField()
+    order = OrderRow(allow_null=True)
+
+
+class BotStatus(serializers.Serializer[Any]):
+    """A bot with the numbers of its running round and their age."""
+
+    bot = BotRow()
+    cycle = CycleRow(allow_null=True)
+    stages = StageRow(many=True)
+    price = DecimalText(allow_null=True)
+    price_at = UtcTime(allow_null=True)
+    average = DecimalText(allow_null=True, shown_places=8)
+    break_even = DecimalText(allow_null=True)
+    take_profit_price = DecimalText(allow_null=True)
+    volume = DecimalText(allow_null=True)
+    cost = DecimalText(allow_null=True)
+    value = DecimalText(allow_null=True, shown_places=8)
+    unrealised = DecimalText(allow_null=True, shown_places=8)
+    unrealised_rate = DecimalText(allow_null=True, shown_places=8)
+    next_buy_price = DecimalText(allow_null=True)
+    realised_profit = DecimalText()
+    reason_text = serializers.CharField()
+
+
+class CentralStatus(serializers.Serializer[Any]):
+    """How old central's analysis is, and what that means."""
+
+    level = serializers.CharField(help_text="fresh, warn, stale, none")
+    age_seconds = serializers.IntegerField(allow_null=True)
+    run_id = serializers.CharField(allow_null=True)
+    data_as_of = UtcTime(allow_null=True)
+    message = serializers.CharField()
+
+
+class WireField(serializers.Field):  # type: ignore[type-arg]  # not generic at run time
+    """A value of the v1 contract, written exactly as central writes it."""
+
+    def to_representation(self, value: Recommendation) -> dict[str, Any]:
+        """Dump decimals as text."""
+        return value.model_dump(mode="json")
+
+
+@extend_schema_field(Recommendation)
+class RecommendationField(WireField):
+    """One ranked coin."""
+
+
+class RecommendationsRow(serializers.Serializer[Any]):
+    """The ranking and how old it is."""
+
+    central = CentralStatus()
+    recommendations = serializers.ListField(child=RecommendationField())

@@ -1,0 +1,143 @@
+"""How Korean traders read numbers: won, tick decimals, signs with arrows, KST."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from decimal import ROUND_HALF_UP, Decimal
+from typing import Final
+from zoneinfo import ZoneInfo
+
+from django import template
+from django.conf import settings
+from django.utils import timezone
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy as _lazy
+
+from common.money import plain, ticks_of
+from user_project.bots import wording
+
+register = template.Library()
+
+NONE: Final = "–"
+KST: Final = ZoneInfo("Asia/Seoul")
+STAGE_STATES: Final = {
+    "waiting": _lazy("대기"),
+    "resting": _lazy("미체결"),
+    "pending": _lazy("확인 중"),
+    "filled": _lazy("체결"),
+}
+
+
+@register.filter
+def won(amount: Decimal | None) -> str:
+    """Write ``12,345,678원``."""
+    return NONE if amount is None else wording.won(amount)
+
+
+@register.filter
+def signed_won(amount: Decimal | None) -> str:
+    """Write ``▲ +1,234원`` or ``▼ -1,234원``; never colour alone."""
+    if amount is None:
+        return NONE
+    text = wording.won(amount)
+    return f"{_arrow(amount)} {'+' if amount > 0 else ''}{text}".strip()
+
+
+@register.filter
+def percent(ratio: Decimal | None) -> str:
+    """Write ``+1.53%`` for the ratio 0.0153."""
+    return NONE if ratio is None else wording.percent(ratio)
+
+
+@register.filter
+def share(ratio: Decimal | None) -> str:
+    """Write a distance without sign: ``12.34%``."""
+    return NONE if ratio is None else wording.percent(abs(ratio)).lstrip("+")
+
+
+@register.filter
+def stage_state(state: str) -> str:
+    """Name what became of a stage."""
+    return str(STAGE_STATES.get(state, state))
+
+
+@register.filter
+def tone(amount: Decimal | None) -> str:
+    """Return the CSS class: up is red, down is blue."""
+    if not amount:
+        return "even"
+    return "up" if amount > 0 else "down"
+
+
+@register.filter
+def price(value: Decimal | None, market: str) -> str:
+    """Write a price with as many decimals as the market's tick has."""
+    return NONE if value is None else _written(value, _tick_decimals(value, market))
+
+
+@register.filter
+def average(value: Decimal | None, market: str) -> str:
+    """Write an average price; below 1,000 won it lies between the ticks."""
+    if value is None:
+        return NONE
+    extra = 2 if value < 1000 else 0
+    return _written(value, min(_tick_decimals(value, market) + extra, 8))
+
+
+@register.filter
+def coins(volume: Decimal | None) -> str:
+    """Write a coin volume, at most 8 decimals, no padding zeros."""
+    if volume is None:
+        return NONE
+    whole, dot, fraction = plain(volume).partition(".")
+    return f"{int(whole):,}{dot}{fraction}"
+
+
+@register.filter
+def kst(at: datetime | None) -> str:
+    """Write an instant as ``11-23 15:02:39`` Korean time."""
+    return NONE if at is None else f"{at.astimezone(KST):%m-%d %H:%M:%S}"
+
+
+@register.filter
+def ago(at: datetime | None) -> str:
+    """Write how long ago, to the coarsest useful unit."""
+    if at is None:
+        return NONE
+    return age(int((timezone.now() - at).total_seconds()))
+
+
+@register.filter
+def age(seconds: int | None) -> str:
+    """Write an age in seconds as ``2분 전``."""
+    if seconds is None:
+        return NONE
+    if seconds < 60:
+        return _("%(n)s초 전") % {"n": max(seconds, 0)}
+    if seconds < 3600:
+        return _("%(n)s분 전") % {"n": seconds // 60}
+    if seconds < 86_400:
+        return _("%(n)s시간 전") % {"n": seconds // 3600}
+    return _("%(n)s일 전") % {"n": seconds // 86_400}
+
+
+@register.simple_tag
+def flower_url() -> str:
+    """Return the address of the task monitor, empty when there is none."""
+    return str(settings.FLOWER_URL)
+
+
+def _arrow(amount: Decimal) -> str:
+    return {"up": "▲", "down": "▼"}.get(tone(amount), "")
+
+
+def _tick_decimals(value: Decimal, market: str) -> int:
+    if value <= 0:
+        return 0
+    exponent = ticks_of(market=market).tick_size(price=value).as_tuple().exponent
+    return max(-int(exponent), 0)
+
+
+def _written(value: Decimal, decimals: int) -> str:
+    step = Decimal(1).scaleb(-decimals)
+    return f"{value.quantize(step, rounding=ROUND_HALF_UP):,f}원"

@@ -1,0 +1,86 @@
+"""The pages: translate, make one call inward, render."""
+
+from __future__ import annotations
+
+import uuid
+from typing import Any, Final
+
+from django.contrib import messages
+from django.contrib.auth.decorators import login_required
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, redirect, render
+from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_POST, require_safe
+
+from user_project.bots import overview, services
+from user_project.bots.models import Bot
+from user_project.web.cards import add_up, make_card
+
+ACTIONS: Final = {
+    "start": (services.start_bot, _("시작했습니다.")),
+    "pause": (services.pause_bot, _("일시정지했습니다. 새로 사지 않습니다.")),
+    "resume": (services.resume_bot, _("재개했습니다.")),
+    "finish": (services.finish_bot, _("이번 회차가 끝나면 정지합니다.")),
+    "stop": (services.stop_bot, _("정지했습니다. 산 코인은 그대로 둡니다.")),
+}
+SHOWN_EVENTS: Final = 30
+SHOWN_ORDERS: Final = 20
+SHOWN_CYCLES: Final = 20
+
+
+@login_required
+@never_cache
+@require_safe
+def home(request: HttpRequest) -> HttpResponse:
+    """Show totals and all bots of the owner."""
+    now = timezone.now()
+    central, ranking = overview.recommendations_view(now=now)
+    names = {coin.symbol: coin.korean_name for coin in ranking}
+    bots = Bot.objects.for_user(request.user).select_related("account")
+    views = [overview.bot_view(bot=bot, now=now) for bot in bots]
+    cards = [make_card(view=view, names=names) for view in views]
+    context = {"central": central, "cards": cards, "totals": add_up(views)}
+    return render(request, "web/home.html", context)
+
+
+@login_required
+@never_cache
+@require_safe
+def bot(request: HttpRequest, bot_id: uuid.UUID) -> HttpResponse:
+    """Show one bot: numbers with their age, stages, orders, events, rounds."""
+    now = timezone.now()
+    row = _own_bot(request, bot_id)
+    view = overview.bot_view(bot=row, now=now)
+    central, ranking = overview.recommendations_view(now=now)
+    names = {coin.symbol: coin.korean_name for coin in ranking}
+    context: dict[str, Any] = {
+        "central": central,
+        "card": make_card(view=view, names=names),
+        "orders": row.orders.all()[:SHOWN_ORDERS],
+        "events": row.events.all()[:SHOWN_EVENTS],
+        "cycles": row.cycles.all()[:SHOWN_CYCLES],
+    }
+    return render(request, "web/bot.html", context)
+
+
+@login_required
+@require_POST
+def act(request: HttpRequest, bot_id: uuid.UUID, action: str) -> HttpResponse:
+    """Start, pause, resume, finish or stop one bot."""
+    if action not in ACTIONS:
+        raise Http404(action)
+    change, done = ACTIONS[action]
+    try:
+        change(bot=_own_bot(request, bot_id), now=timezone.now())
+    except services.BotProblem as problem:
+        messages.error(request, problem.message)
+    else:
+        messages.success(request, done)
+    return redirect("bot", bot_id=bot_id)
+
+
+def _own_bot(request: HttpRequest, bot_id: uuid.UUID) -> Bot:
+    bots = Bot.objects.for_user(request.user).select_related("account")
+    return get_object_or_404(bots, pk=bot_id)
