@@ -10,10 +10,12 @@ import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from ta.volume import MFIIndicator
 
 from central_project.analysis import indicators, phrases
 from central_project.analysis.analyzers import (
     ANALYZERS,
+    CoinAnalyzer,
     CoinFacts,
     RiskAnalyzer,
     TechnicalAnalyzer,
@@ -23,6 +25,7 @@ from central_project.analysis.analyzers import (
 )
 from central_project.analysis.candles import daily_bars
 from central_project.analysis.rounding import leave_float
+from common.wire import Level
 from tests.unit.analysis_builders import coin, series
 
 
@@ -30,8 +33,7 @@ def closes(*values: float) -> pd.Series[float]:
     return pd.Series(values, dtype="float64")
 
 
-def factors_of(analyzer: object, facts: CoinFacts) -> dict[str, float | None]:
-    assert isinstance(analyzer, tuple(type(known) for known in ANALYZERS))
+def factors_of(analyzer: CoinAnalyzer, facts: CoinFacts) -> dict[str, float | None]:
     return {factor.name: factor.value for factor in analyzer.analyze(facts).factors}
 
 
@@ -112,19 +114,39 @@ def test_realised_volatility_is_per_day() -> None:
     )
 
 
-def test_money_flow_takes_an_unchanged_price_as_unchanged() -> None:
-    # Three prices whose typical price is the same number, but not the same float.
-    turns = [(0.3, 0.1, 0.2), (0.2, 0.2, 0.2), (0.3, 0.2, 0.1)]
-    bars = pd.DataFrame(
-        [turns[day % 3] for day in range(20)] + [(0.5, 0.5, 0.5), (0.4, 0.4, 0.4)],
-        columns=["high", "low", "close"],
-    ).assign(volume=1.0)
-    typical = (bars["high"] + bars["low"] + bars["close"]) / 3
+def exact_money_flow(units: pd.DataFrame) -> float | None:
+    """Compute the index in whole price units: no comparison can be wrong."""
+    typical = units[["high", "low", "close"]].sum(axis=1)
+    moves = typical.diff()
+    flows = typical * units["volume"]
+    gained, lost = flows[moves > 0].sum(), flows[moves < 0].sum()
+    return None if gained + lost == 0 else float(100 * gained / (gained + lost))
 
-    flow = indicators.money_flow(bars)
 
-    assert typical.iloc[:20].nunique() > 1
-    assert flow == pytest.approx(100 * 0.5 / (0.5 + 0.4))
+@pytest.mark.parametrize("tick", ["0.0001", "0.001", "0.01", "0.1", "0.00000001"])
+def test_money_flow_takes_an_unchanged_price_as_unchanged(tick: str) -> None:
+    rng = np.random.default_rng(11)
+    wrong = 0
+    for _ in range(40):
+        # Same typical price from different parts most days, one real move each way.
+        centre = np.full(15, int(rng.integers(1_000, 9_999)))
+        centre[[4, 9]] += [3, -3]
+        part = rng.integers(0, 9, 15)
+        units = pd.DataFrame(
+            {"high": centre + part, "low": centre - part, "close": centre, "volume": 7}
+        )
+        units.loc[::2, ["high", "close"]] = units.loc[::2, ["close", "high"]].to_numpy()
+        prices = units[["high", "low", "close"]].map(
+            lambda unit: float(Decimal(int(unit)) * Decimal(tick))
+        )
+        bars = prices.assign(volume=7.0)
+
+        value = indicators.money_flow(bars)
+
+        plain = MFIIndicator(bars["high"], bars["low"], bars["close"], bars["volume"])
+        wrong += plain.money_flow_index().iloc[-1] != pytest.approx(value, abs=1e-6)
+        assert value == pytest.approx(exact_money_flow(units), abs=1e-9)
+    assert wrong > 0, "float noise no longer matters: the exact way may go"
 
 
 @pytest.mark.parametrize("count", [1, 2, 10, 14, 27, 28, 40])
@@ -213,7 +235,7 @@ def test_a_whole_history_leaves_no_factor_unknown() -> None:
     ],
 )
 def test_wilder_markets_have_larger_risk_factors(
-    analyzer: object, factor: str, volatility: tuple[float, float]
+    analyzer: CoinAnalyzer, factor: str, volatility: tuple[float, float]
 ) -> None:
     calm, wild = (
         factors_of(analyzer, coin(series=series(count=2160, seed=6, volatility=v)))
@@ -225,7 +247,7 @@ def test_wilder_markets_have_larger_risk_factors(
 
 def test_support_distance_is_measured_in_daily_atr() -> None:
     facts = coin()
-    level = facts.support.levels["moderate"].price
+    level = facts.support.levels[Level.MODERATE].price
     atr = indicators.average_true_range(daily_bars(facts.series.frame))
     assert level is not None
     assert atr is not None
@@ -238,7 +260,7 @@ def test_support_distance_is_measured_in_daily_atr() -> None:
 def test_one_spike_does_not_make_a_coin_liquid() -> None:
     quiet = series(count=2160)
     quiet.frame["quote_volume"] = 1e6
-    quiet.frame.iloc[-3, quiet.frame.columns.get_loc("quote_volume")] = 1e12
+    quiet.frame.loc[quiet.frame.index[-3], "quote_volume"] = 1e12
 
     view = factors_of(
         VolumeAnalyzer(), coin(series=quiet, turnover_24h=Decimal(10**12 + 23 * 10**6))
@@ -258,7 +280,7 @@ def test_an_unknown_order_book_gives_no_factor() -> None:
 
 def test_silent_hours_are_a_share_of_the_week() -> None:
     walk = series(count=2160)
-    walk.frame.iloc[-42:, walk.frame.columns.get_loc("volume")] = 0.0
+    walk.frame.loc[walk.frame.index[-42:], "volume"] = 0.0
 
     assert factors_of(VolumeAnalyzer(), coin(series=walk))["silent_hours"] == 0.25
 

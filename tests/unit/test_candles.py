@@ -59,7 +59,7 @@ def test_a_full_window_holds_90_days_of_closed_hours() -> None:
     assert not built.provisional
     assert tuple(built.frame.columns) == COLUMNS
     assert set(built.frame.dtypes.astype(str)) == {"float64"}
-    assert str(built.frame.index.tz) == "UTC"
+    assert str(pd.DatetimeIndex(built.frame.index).tz) == "UTC"
 
 
 def test_the_order_of_the_rows_does_not_matter() -> None:
@@ -141,7 +141,7 @@ def test_a_silent_hour_repeats_the_close_without_volume() -> None:
     built = build(drop_hours(hours, silent))
 
     row = built.frame.loc[silent]
-    close = built.frame.loc[silent - HOUR, "close"]
+    close = built.frame["close"].loc[silent - HOUR]
     assert [row["open"], row["high"], row["low"], row["close"]] == [close] * 4
     assert row["volume"] == 0
     assert row["quote_volume"] == 0

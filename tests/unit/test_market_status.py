@@ -46,12 +46,21 @@ def test_a_rising_market_is_normal() -> None:
     assert status.coins_analysed == 5
 
 
+def without_bitcoin(coins: dict[str, CandleSeries]) -> dict[str, CandleSeries]:
+    """Return the same market with a bitcoin that stands still."""
+    return {**coins, "KRW-BTC": market(hours=1, change=0.0)["KRW-BTC"]}
+
+
 def test_a_sudden_fall_of_most_coins_is_a_crash() -> None:
-    assert judge(market(hours=4, change=-0.11)).phase is Phase.CRASH
+    fall = without_bitcoin(market(hours=4, change=-0.11))
+
+    assert judge(fall).phase is Phase.CRASH
 
 
 def test_a_slow_deep_fall_is_a_crash() -> None:
-    assert judge(market(hours=24, change=-0.17)).phase is Phase.CRASH
+    fall = without_bitcoin(market(hours=24, change=-0.17))
+
+    assert judge(fall).phase is Phase.CRASH
 
 
 def test_a_bitcoin_crash_counts_for_all() -> None:
@@ -90,6 +99,13 @@ def test_weak_breadth_alone_is_normal_while_bitcoin_holds() -> None:
 
     assert status.breadth == 0
     assert status.phase is Phase.NORMAL
+
+
+def test_a_weak_bitcoin_alone_is_normal_while_the_others_rise() -> None:
+    coins = market(hours=24, change=0.02)
+    coins["KRW-BTC"] = market(hours=24, change=-0.06)["KRW-BTC"]
+
+    assert judge(coins).phase is Phase.NORMAL
 
 
 def test_an_unreachable_exchange_is_unknown() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 from datetime import timedelta
 from decimal import Decimal
 from itertools import pairwise
@@ -13,9 +14,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from central_project.analysis import candidates
+from central_project.analysis import candidates, indicators, support
 from central_project.analysis.candles import CandleSeries, daily_bars, hourly_series
 from central_project.analysis.support import (
+    GAP_ATR,
     HORIZONS,
     MAX_DEPTH,
     calculate_aggressive_support,
@@ -51,6 +53,17 @@ def assert_ordered(answer: SupportLevels) -> None:
         assert level.degraded <= (level.reason is not None)
 
 
+def assert_gaps(answer: SupportLevels, candles: CandleSeries) -> None:
+    """Each level lies two ticks and half a daily ATR below the one above it."""
+    rounding = float(KRW_TICKS.tick_size(price=answer.price)) / 100
+    atr = indicators.average_true_range(daily_bars(candles.frame)) or 0.0
+    gap = math.exp(-GAP_ATR * atr / float(answer.price))
+    prices = [lv.price for lv in answer.levels.values() if lv.price is not None]
+    for upper, lower in pairwise(prices):
+        assert upper - lower >= 2 * KRW_TICKS.tick_size(price=lower)
+        assert float(lower) <= float(upper) * gap + rounding
+
+
 @st.composite
 def markets(draw: st.DrawFn) -> tuple[CandleSeries, Decimal]:
     """Draw walks from a millionth of a won to 200 million, with gaps, pauses and jumps."""
@@ -80,7 +93,10 @@ def test_levels_are_always_ordered_and_on_tick(
 ) -> None:
     candles, price = market
 
-    assert_ordered(levels_of(candles, price))
+    answer = levels_of(candles, price)
+
+    assert_ordered(answer)
+    assert_gaps(answer, candles)
 
 
 @settings(max_examples=25, deadline=None, derandomize=True)
@@ -256,6 +272,47 @@ def test_a_pushed_level_says_so_and_keeps_its_raw_price() -> None:
     assert deepest.raw is not None
     assert deepest.price < deepest.raw
     assert deepest.method.endswith("+volatility_floor")
+
+
+def test_the_order_holds_across_a_level_that_is_missing(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    deep, nothing, shallow = 0.6, None, 0.9
+    by_days = {7: deep, 30: nothing, 90: shallow}
+
+    def say(window: candidates.Window) -> float | None:
+        share = by_days[round(len(window.frame) / 24)]
+        return None if share is None else share * window.price
+
+    monkeypatch.setattr(support, "METHODS", dict.fromkeys(("a", "b", "c"), say))
+    walk = series(count=2160, volatility=0.003)
+
+    answer = levels_of(walk)
+
+    assert answer.levels[Level.MODERATE].reason == "FEW_CANDIDATES"
+    assert answer.levels[Level.AGGRESSIVE].price is not None
+    assert answer.levels[Level.CONSERVATIVE].price is not None
+    assert_ordered(answer)
+    assert_gaps(answer, walk)
+
+
+def test_a_cluster_above_the_price_is_no_support() -> None:
+    window = dataclasses.replace(planted(), price=8_950.0)
+    window.frame.loc[window.frame.index[100], "low"] = 8_500.0
+
+    assert candidates.swing_cluster(window) == pytest.approx(8_500)
+
+
+@pytest.mark.parametrize("recent", [9_000.0, 9_400.0])
+def test_of_two_equal_clusters_the_recent_one_is_stronger(recent: float) -> None:
+    window = planted()
+    older = 18_400.0 - recent
+    hour = np.arange(len(window.frame))
+    lows = np.where(hour < len(hour) / 2, older, recent)
+    dips = hour % 48 == 24
+    window.frame["low"] = np.where(dips, lows, 10_000.0 - (hour % 7))
+
+    assert candidates.swing_cluster(window) == pytest.approx(recent, rel=1e-6)
 
 
 def test_touches_count_visits_not_hours() -> None:
