@@ -1,0 +1,226 @@
+"""The bodies of the v1 answers: built from the published rows, kept in Redis per run.
+
+A run's rows never change under its name, so a kept body cannot be wrong, only gone; then
+the database builds the same bytes again.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Final
+
+from django.core.cache import cache
+
+from central_project.api.errors import ApiProblem
+from central_project.api.requests import BundleRequest
+from central_project.market.models import (
+    AnalysisRun,
+    Coin,
+    Publication,
+    Recommendation,
+    RunState,
+    SupportLevel,
+)
+from common import wire
+
+KEPT_SECONDS: Final = 900
+FIRST_RUN_WAIT: Final = 30
+
+
+@dataclass(frozen=True)
+class Current:
+    """The run that readers get, and how it stands at this moment."""
+
+    run: AnalysisRun
+    pipeline: str
+    """ok, late (no newer run in time) or failed (the newest run gave nothing)."""
+    exchange: str
+    """ok, or down when the newest run failed on the exchange."""
+
+    @property
+    def stale(self) -> bool:
+        """Tell whether new decisions should not rely on these results."""
+        return self.pipeline != "ok"
+
+    def envelope(self) -> dict[str, Any]:
+        """Return identity and age, the head of every answer."""
+        run = self.run
+        return {
+            "schema_version": wire.SCHEMA_VERSION,
+            "run_id": run.run_id,
+            "data_as_of": run.data_as_of,
+            "generated_at": run.published_at,
+            "valid_until": run.valid_until,
+            "next_run_at": run.next_run_at,
+            "stale": self.stale,
+        }
+
+
+def current_run(*, now: datetime) -> Current:
+    """Return what is published; raise a 503 problem before the first run."""
+    pointer = Publication.objects.select_related("current__settings").first()
+    run = pointer.current if pointer else None
+    if run is None:
+        raise ApiProblem(
+            503,
+            "NOT_PUBLISHED",
+            "No analysis has been published yet. Try again after Retry-After seconds;"
+            " operators see its progress in the admin.",
+            retry_after=FIRST_RUN_WAIT,
+        )
+    newest = (
+        AnalysisRun.objects.exclude(state=RunState.RUNNING)
+        .only("window_start", "state", "error_code")
+        .first()
+    )
+    if newest and newest.state == RunState.FAILED and newest.pk != run.pk:
+        away = newest.error_code == "EXCHANGE_UNAVAILABLE"
+        return Current(run, "failed", "down" if away else "ok")
+    is_late = run.valid_until is not None and now > run.valid_until
+    return Current(run, "late" if is_late else "ok", "ok")
+
+
+def recommendations(current: Current, /, *, limit: int) -> bytes:
+    """Return the body of ``GET /recommendations``."""
+
+    def build() -> wire.RecommendationsAnswer:
+        return wire.RecommendationsAnswer(
+            **current.envelope(), **_recommendations(current, limit)
+        )
+
+    return _kept(current, f"recommendations:{limit}", build)
+
+
+def support_levels(current: Current, /, *, symbol: str) -> bytes:
+    """Return the body of ``GET /support-levels/{symbol}``; raise a 404 problem."""
+
+    def build() -> wire.SupportLevelsAnswer:
+        found, errors = _support_levels(current, [symbol])
+        if symbol in errors:
+            raise ApiProblem(404, errors[symbol].code, errors[symbol].message)
+        return wire.SupportLevelsAnswer(
+            **current.envelope(), **found[symbol].model_dump()
+        )
+
+    return _kept(current, f"support:{symbol}", build)
+
+
+def market_status(current: Current, /) -> bytes:
+    """Return the body of ``GET /market-status``."""
+
+    def build() -> wire.MarketStatusAnswer:
+        return wire.MarketStatusAnswer(
+            **current.envelope(), **_market_status(current).model_dump()
+        )
+
+    return _kept(current, "status", build)
+
+
+def bundle(current: Current, request: BundleRequest, /) -> bytes:
+    """Return the body of ``POST /bundle``: every part from the same run."""
+    if request.known_run_id == current.run.run_id:
+        same = wire.BundleAnswer(**current.envelope(), unchanged=True)
+        return same.model_dump_json(exclude_unset=True).encode()
+
+    def build() -> wire.BundleAnswer:
+        parts: dict[str, Any] = {"unchanged": False, "errors": {}}
+        if request.recommendations is not None:
+            parts |= _recommendations(current, request.recommendations.limit)
+        if request.support_levels:
+            found, errors = _support_levels(current, request.support_levels)
+            parts["support_levels"] = found
+            parts["errors"] = {f"support_levels.{s}": e for s, e in errors.items()}
+        if request.market_status:
+            parts["market_status"] = _market_status(current)
+        return wire.BundleAnswer(**current.envelope(), **parts)
+
+    asked = request.model_dump_json(exclude={"known_run_id"})
+    return _kept(current, f"bundle:{asked}", build)
+
+
+def _kept(current: Current, name: str, build: Callable[[], wire.Envelope], /) -> bytes:
+    """Return the kept body of this run and standing, or build and keep it."""
+    standing = f"{current.run.run_id}:{current.pipeline}:{current.exchange}"
+    digest = hashlib.sha256(f"{standing}:{name}".encode()).hexdigest()
+    body: bytes | None = cache.get(f"answer:{digest}")
+    if body is None:
+        body = build().model_dump_json(exclude_unset=True).encode()
+        cache.set(f"answer:{digest}", body, KEPT_SECONDS)
+    return body
+
+
+def _recommendations(current: Current, limit: int, /) -> dict[str, Any]:
+    run = current.run
+    rows = Recommendation.objects.filter(run=run, rank__lte=limit).order_by("rank")
+    return {
+        "recommendations": [_recommendation(row) for row in rows],
+        "universe_size": run.universe_size,
+        "excluded_count": run.excluded_count,
+        "score_version": run.settings.version if run.settings else "",
+    }
+
+
+def _recommendation(row: Recommendation, /) -> wire.Recommendation:
+    return wire.Recommendation(
+        rank=row.rank,
+        symbol=row.market,
+        korean_name=row.korean_name,
+        english_name=row.english_name,
+        price=row.price,
+        score=row.score,
+        scores=row.scores,
+        reasons=row.reasons,
+        metrics=row.metrics,
+        warnings=row.warnings,
+    )
+
+
+def _support_levels(
+    current: Current, symbols: Sequence[str], /
+) -> tuple[dict[str, wire.SupportLevels], dict[str, wire.PartError]]:
+    rows = SupportLevel.objects.filter(run=current.run, market__in=symbols)
+    found = {
+        row.market: wire.SupportLevels(
+            symbol=row.market, price=row.price, levels=row.levels
+        )
+        for row in rows
+    }
+    missing = [symbol for symbol in symbols if symbol not in found]
+    listed = set(
+        Coin.objects.filter(market__in=missing, listed=True).values_list(
+            "market", flat=True
+        )
+        if missing
+        else ()
+    )
+    return found, {symbol: _absence(symbol, symbol in listed) for symbol in missing}
+
+
+def _absence(symbol: str, is_listed: bool, /) -> wire.PartError:
+    if is_listed:
+        return wire.PartError(
+            code="NOT_ANALYSED",
+            message=f"{symbol} could not be analysed in this run"
+            " (usually too little history); try again after the next run.",
+        )
+    return wire.PartError(
+        code="UNKNOWN_SYMBOL",
+        message=f"{symbol} is not a KRW market that is traded now; check the symbol.",
+    )
+
+
+def _market_status(current: Current, /) -> wire.MarketStatus:
+    """Return the run's judgement; old or failed, it is no judgement of the present."""
+    status = wire.MarketStatus.model_validate(current.run.market_status)
+    if not current.stale:
+        return status
+    return status.model_copy(
+        update={
+            "phase": wire.Phase.UNKNOWN,
+            "pipeline": current.pipeline,
+            "exchange": current.exchange,
+        }
+    )

@@ -1,0 +1,130 @@
+"""Every error is one shape: application/problem+json with a stable code."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass, field
+from http import HTTPStatus
+from math import ceil
+from typing import Any, Final
+
+from django.core.exceptions import PermissionDenied
+from django.db import InterfaceError, OperationalError
+from django.http import Http404
+from rest_framework import exceptions
+from rest_framework.response import Response
+from rest_framework.views import set_rollback
+
+from central_project.api.middleware import request_id_of
+
+log = logging.getLogger(__name__)
+
+MEDIA_TYPE: Final = "application/problem+json"
+DATABASE_WAIT: Final = 5
+
+
+class ApiProblem(Exception):
+    """An expected refusal: status, code, a sentence with the remedy, headers."""
+
+    def __init__(
+        self,
+        status: int,
+        code: str,
+        detail: str,
+        *,
+        errors: list[dict[str, str]] | None = None,
+        retry_after: int | None = None,
+    ) -> None:
+        """Describe the refusal; *errors* name single fields."""
+        super().__init__(detail)
+        self.problem = Problem(status, code, detail, errors or [])
+        if retry_after is not None:
+            self.problem.headers["Retry-After"] = str(retry_after)
+
+
+@dataclass(frozen=True)
+class Problem:
+    """What the caller reads."""
+
+    status: int
+    code: str
+    detail: str
+    errors: list[dict[str, str]] = field(default_factory=list)
+    headers: dict[str, str] = field(default_factory=dict)
+
+    def body(self, *, request_id: str) -> dict[str, Any]:
+        """Return the JSON object (RFC 9457 plus code, errors and request_id)."""
+        body: dict[str, Any] = {
+            "type": "about:blank",
+            "title": HTTPStatus(self.status).phrase,
+            "status": self.status,
+            "code": self.code,
+            "detail": self.detail,
+            "request_id": request_id,
+        }
+        return body | ({"errors": self.errors} if self.errors else {})
+
+
+def problem_response(error: Exception, context: dict[str, Any]) -> Response:
+    """Turn any exception of a view into a problem (the framework's exception handler)."""
+    request = context["request"]
+    problem = _problem(error)
+    if problem is None:
+        log.error("request %s failed", request_id_of(request), exc_info=error)
+        problem = Problem(
+            500,
+            "INTERNAL",
+            "Something went wrong here. Tell the operator the request_id.",
+        )
+    set_rollback()
+    response = Response(
+        problem.body(request_id=request_id_of(request)),
+        status=problem.status,
+        headers=problem.headers,
+    )
+    response.problem = True  # type: ignore[attr-defined]  # the view sets the media type
+    return response
+
+
+def _problem(error: Exception, /) -> Problem | None:
+    if isinstance(error, ApiProblem):
+        return error.problem
+    if isinstance(error, (OperationalError, InterfaceError)):
+        return Problem(
+            503,
+            "DATABASE_UNAVAILABLE",
+            "The database is away for a moment. Try again after Retry-After seconds.",
+            headers={"Retry-After": str(DATABASE_WAIT)},
+        )
+    if isinstance(error, Http404):
+        error = exceptions.NotFound()
+    elif isinstance(error, PermissionDenied):
+        error = exceptions.PermissionDenied()
+    return (
+        _from_framework(error) if isinstance(error, exceptions.APIException) else None
+    )
+
+
+def _from_framework(error: exceptions.APIException, /) -> Problem:
+    code, detail = _code_of(error), str(error.detail)
+    headers: dict[str, str] = {}
+    if challenge := getattr(error, "auth_header", None):
+        headers["WWW-Authenticate"] = challenge
+    if isinstance(error, exceptions.Throttled):
+        wait = max(1, ceil(error.wait or 1))
+        headers["Retry-After"] = str(wait)
+        detail = f"Too many requests. Try again in {wait} seconds."
+    return Problem(error.status_code, code, detail, headers=headers)
+
+
+def _code_of(error: exceptions.APIException, /) -> str:
+    named: dict[type[exceptions.APIException], str] = {
+        exceptions.NotAuthenticated: "API_KEY_MISSING",
+        exceptions.ParseError: "JSON_MALFORMED",
+        exceptions.Throttled: "RATE_LIMITED",
+        exceptions.NotFound: "NOT_FOUND",
+        exceptions.PermissionDenied: "FORBIDDEN",
+        exceptions.UnsupportedMediaType: "JSON_EXPECTED",
+    }
+    codes = error.get_codes()
+    return named.get(type(error)) or str(codes).upper()

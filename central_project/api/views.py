@@ -1,0 +1,143 @@
+"""The endpoints of v1: check the question, fetch the body, send it with its headers."""
+
+from __future__ import annotations
+
+import hashlib
+from datetime import datetime
+from typing import Any, Final
+
+from django.utils import timezone
+from django.utils.http import parse_etags
+from drf_spectacular.utils import extend_schema
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.views import APIView
+
+from central_project.api import answers, schema
+from central_project.api.errors import MEDIA_TYPE, ApiProblem
+from central_project.api.requests import (
+    MAX_BODY_BYTES,
+    parse_bundle_request,
+    parse_limit,
+    parse_symbol,
+)
+
+MAX_AGE: Final = 60
+
+
+class MarketView(APIView):
+    """What all endpoints share: limits in the headers, problems as problem+json."""
+
+    def finalize_response(
+        self, request: Request, response: Any, *args: Any, **kwargs: Any
+    ) -> Response:
+        """Add the limit's headers to every answer, refusals too."""
+        response = super().finalize_response(request, response, *args, **kwargs)
+        usage = getattr(request, "rate_usage", None)
+        for name, value in usage.headers().items() if usage else ():
+            response[name] = value
+        if getattr(response, "problem", False) and _is_json(request):
+            response.content_type = MEDIA_TYPE
+        return response
+
+    def answer(
+        self, request: Request, current: answers.Current, body: bytes, now: datetime
+    ) -> Response:
+        """Send *body*, or 304 when the caller has exactly these bytes."""
+        if not _is_json(request):
+            return Response(body)
+        etag = f'"{hashlib.sha256(body).hexdigest()[:32]}"'
+        known = parse_etags(request.headers.get("If-None-Match", ""))
+        is_known = "*" in known or etag in [tag.removeprefix("W/") for tag in known]
+        response = Response(status=304) if is_known else Response(body)
+        response["ETag"] = etag
+        response["Cache-Control"] = f"private, max-age={_max_age(current, now)}"
+        return response
+
+
+class RecommendationsView(MarketView):
+    """추천 코인: 점수 순, 최대 50개."""
+
+    @extend_schema(**schema.RECOMMENDATIONS)
+    def get(self, request: Request) -> Response:
+        """Return the best coins, best first."""
+        limit = parse_limit(request.query_params.get("limit"))
+        now = timezone.now()
+        current = answers.current_run(now=now)
+        body = answers.recommendations(current, limit=limit)
+        return self.answer(request, current, body, now)
+
+
+class SupportLevelsView(MarketView):
+    """지지선: 7일, 30일, 90일."""
+
+    @extend_schema(**schema.SUPPORT_LEVELS)
+    def get(self, request: Request, symbol: str) -> Response:
+        """Return the three support levels of one coin."""
+        symbol = parse_symbol(symbol)
+        now = timezone.now()
+        current = answers.current_run(now=now)
+        body = answers.support_levels(current, symbol=symbol)
+        return self.answer(request, current, body, now)
+
+
+class MarketStatusView(MarketView):
+    """시장 상태."""
+
+    @extend_schema(**schema.MARKET_STATUS)
+    def get(self, request: Request) -> Response:
+        """Return the state of the market and of this server."""
+        now = timezone.now()
+        current = answers.current_run(now=now)
+        body = answers.market_status(current)
+        return self.answer(request, current, body, now)
+
+
+class BundleView(MarketView):
+    """한 번의 요청으로 여러 정보를 같은 분석에서 읽습니다."""
+
+    @extend_schema(**schema.BUNDLE)
+    def post(self, request: Request) -> Response:
+        """Return several parts from one run; counts as one request, safe to repeat."""
+        if int(request.META.get("CONTENT_LENGTH") or 0) > MAX_BODY_BYTES:
+            raise ApiProblem(
+                413, "BODY_TOO_LARGE", f"Send at most {MAX_BODY_BYTES // 1024} KiB."
+            )
+        asked = parse_bundle_request(request.data)
+        body = answers.bundle(answers.current_run(now=timezone.now()), asked)
+        response = Response(body)
+        response["Cache-Control"] = "no-store"
+        return response
+
+
+class UnknownView(MarketView):
+    """Any other address below /api/v1/."""
+
+    authentication_classes = ()
+    permission_classes = ()
+    throttle_classes = ()
+    schema = None
+
+    def dispatch(self, request: Any, *args: Any, **kwargs: Any) -> Any:
+        """Answer 404 for every method."""
+        self.http_method_names = [request.method.lower()]
+        setattr(self, request.method.lower(), self._refuse)
+        return super().dispatch(request, *args, **kwargs)
+
+    def _refuse(self, request: Request, **_: Any) -> Response:
+        raise ApiProblem(
+            404, "NOT_FOUND", "There is no such endpoint; /api/docs lists all of them."
+        )
+
+
+def _is_json(request: Request, /) -> bool:
+    renderer = getattr(request, "accepted_renderer", None)
+    return renderer is None or renderer.format == "json"
+
+
+def _max_age(current: answers.Current, now: datetime, /) -> int:
+    """Return how long (s) an HTTP cache may keep the answer: until the next run is due."""
+    if current.stale or current.run.next_run_at is None:
+        return 0
+    left = (current.run.next_run_at - now).total_seconds()
+    return max(0, min(MAX_AGE, int(left)))

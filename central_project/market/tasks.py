@@ -1,0 +1,46 @@
+"""Celery tasks: they wake the services, nothing more."""
+
+from __future__ import annotations
+
+import logging
+from typing import Any
+
+from celery import shared_task
+from django.conf import settings
+from django.utils import timezone
+
+from central_project.market.services import prune as pruning
+from central_project.market.services import runs
+from central_project.market.services.pipeline import run_pipeline as work
+from central_project.market.services.source import exchange_source
+
+log = logging.getLogger(__name__)
+
+
+@shared_task(name="market.ensure_run", queue="housekeeping")
+def ensure_run(**_: Any) -> None:
+    """Start or take over the window that is due; two beats do no harm."""
+    lease = runs.claim_due(now=timezone.now())
+    if lease is not None:
+        run_pipeline.apply_async(
+            kwargs={"run_id": lease.run_id, "attempt": lease.attempt},
+            expires=max(settings.WINDOW_SECONDS, 60),
+        )
+
+
+@shared_task(
+    name="market.run_pipeline", queue="pipeline", soft_time_limit=270, time_limit=300
+)
+def run_pipeline(*, run_id: int, attempt: int, **_: Any) -> None:
+    """Work on one claimed run; a message that came too late finds its attempt replaced."""
+    lease = runs.RunLease(run_id, attempt)
+    try:
+        work(lease=lease, source=exchange_source(), clock=timezone.now)
+    except runs.RunLost as lost:
+        log.info("%s", lost)
+
+
+@shared_task(name="market.prune", queue="housekeeping")
+def prune(**_: Any) -> None:
+    """Tidy up even while no run gets as far as its own pruning."""
+    pruning.prune(now=timezone.now())
