@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 from django import forms
@@ -30,6 +31,7 @@ class NewAccountForm(forms.ModelForm):  # type: ignore[type-arg]  # not generic 
     class Meta:
         model = ExchangeAccount
         fields = ("owner", "name", "mode", "base_url")
+        field_classes = {"base_url": partial(forms.URLField, assume_scheme="http")}
 
     def clean(self) -> dict[str, Any]:
         """Check the keys with the exchange and save, or show what is wrong."""
