@@ -309,8 +309,9 @@ def test_of_two_equal_clusters_the_recent_one_is_stronger(recent: float) -> None
     older = 18_400.0 - recent
     hour = np.arange(len(window.frame))
     lows = np.where(hour < len(hour) / 2, older, recent)
-    dips = hour % 48 == 24
-    window.frame["low"] = np.where(dips, lows, 10_000.0 - (hour % 7))
+    # Between two dips the lows rise and fall again: no further swing low.
+    away = np.abs(hour % 48 - 24)
+    window.frame["low"] = np.where(away == 0, lows, 9_900.0 + away)
 
     assert candidates.swing_cluster(window) == pytest.approx(recent, rel=1e-6)
 
