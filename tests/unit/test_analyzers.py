@@ -1,4 +1,4 @@
-"""Indicators against their definition, factors with direction, words in two languages."""
+"""Indicators against their definition, factors, ranks, words in two languages."""
 
 from __future__ import annotations
 
@@ -24,6 +24,7 @@ from central_project.analysis.analyzers import (
     median_turnover,
 )
 from central_project.analysis.candles import daily_bars
+from central_project.analysis.ranks import rank_shares
 from central_project.analysis.rounding import leave_float
 from common.wire import Level
 from tests.unit.analysis_builders import coin, series
@@ -345,3 +346,23 @@ def test_leaving_float_rounds_once_and_has_no_minus_zero() -> None:
     assert str(leave_float(0.1 + 0.2, step=step)) == "0.30"
     assert str(leave_float(-0.001, step=step)) == "0.00"
     assert str(leave_float(float(np.float64(2e8)), step=step)) == "200000000.00"
+
+
+def test_rank_shares_give_ties_their_mean_rank() -> None:
+    values = {"a": 1.0, "b": 2.0, "c": 2.0, "d": 3.0}
+
+    up = rank_shares(values, higher_is_better=True)
+    down = rank_shares(values, higher_is_better=False)
+
+    assert up == {"a": 0.125, "b": 0.5, "c": 0.5, "d": 0.875}
+    assert down == {"a": 0.875, "b": 0.5, "c": 0.5, "d": 0.125}
+    assert rank_shares({}, higher_is_better=True) == {}
+
+
+def test_an_outlier_gains_nothing_over_the_second_best() -> None:
+    values = {f"c{n:02}": float(n) for n in range(50)} | {"far": 1e12}
+
+    shares = rank_shares(values, higher_is_better=True)
+
+    assert shares["far"] == shares["c49"]
+    assert shares["c48"] < shares["c49"]

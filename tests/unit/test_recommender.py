@@ -22,7 +22,6 @@ from central_project.analysis.analyzers import (
     Factor,
 )
 from central_project.analysis.gates import Gates, InvalidSettings
-from central_project.analysis.ranks import rank_shares
 from central_project.analysis.recommender import (
     DEFAULT_WEIGHTS,
     CoinRecommender,
@@ -393,23 +392,3 @@ def test_real_analyzers_prefer_the_calm_and_liquid_coin() -> None:
     assert {reason.code for reason in best.reasons} & {"STRONG_ATR", "CALM"}
     assert all(reason.ko and reason.en for reason in best.reasons + worst.reasons)
     assert best.korean_name == "KRW-CALM 코인"
-
-
-def test_rank_shares_give_ties_their_mean_rank() -> None:
-    values = {"a": 1.0, "b": 2.0, "c": 2.0, "d": 3.0}
-
-    up = rank_shares(values, higher_is_better=True)
-    down = rank_shares(values, higher_is_better=False)
-
-    assert up == {"a": 0.125, "b": 0.5, "c": 0.5, "d": 0.875}
-    assert down == {"a": 0.875, "b": 0.5, "c": 0.5, "d": 0.125}
-    assert rank_shares({}, higher_is_better=True) == {}
-
-
-def test_an_outlier_gains_nothing_over_the_second_best() -> None:
-    values = {f"c{n:02}": float(n) for n in range(50)} | {"far": 1e12}
-
-    shares = rank_shares(values, higher_is_better=True)
-
-    assert shares["far"] == shares["c49"]
-    assert shares["c48"] < shares["c49"]
