@@ -13,6 +13,8 @@ from typing import Final
 
 WON: Final = Decimal(1)
 VOLUME_STEP: Final = Decimal("0.00000001")
+MAX_MAGNITUDE: Final = 40
+MAX_DIGITS: Final = 60
 
 
 class NotADecimal(ValueError):
@@ -20,7 +22,7 @@ class NotADecimal(ValueError):
 
 
 def to_decimal(value: object, /) -> Decimal:
-    """Return *value* as a finite Decimal; refuse floats, NaN, infinities and words."""
+    """Return *value* as a finite Decimal; refuse floats, NaN, infinities, words, giants."""
     if isinstance(value, bool) or not isinstance(value, (str, int, Decimal)):
         raise NotADecimal(f"{value!r} is {type(value).__name__}, not decimal text")
     try:
@@ -29,6 +31,12 @@ def to_decimal(value: object, /) -> Decimal:
         raise NotADecimal(f"{value!r} is not a decimal number") from error
     if not number.is_finite():
         raise NotADecimal(f"{value!r} is not a finite number")
+    # No price, volume or budget is longer; written out, 1e999999999 fills the memory.
+    if (
+        abs(number.adjusted()) > MAX_MAGNITUDE
+        or len(number.as_tuple().digits) > MAX_DIGITS
+    ):
+        raise NotADecimal("the number is too long to be money")
     return number
 
 

@@ -125,12 +125,19 @@ class SupportLevel(_Wire):
     reason: str | None = None
 
 
+def _known_levels(levels: object) -> object:
+    # A level added later must not cost older readers the ones they know.
+    if not isinstance(levels, dict):
+        return levels
+    return {name: level for name, level in levels.items() if name in set(Level)}
+
+
 class SupportLevels(_Wire):
     """The three levels of one coin, below the price they were computed at."""
 
     symbol: str = Field(pattern=SYMBOL_PATTERN)
     price: PositiveText
-    levels: dict[Level, SupportLevel]
+    levels: Annotated[dict[Level, SupportLevel], BeforeValidator(_known_levels)]
 
 
 class MarketStatus(_Wire):

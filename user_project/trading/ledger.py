@@ -88,13 +88,15 @@ def book_sell(
         received = funds - fee
         profit = received - cost
         after = Position(volume=position.volume - volume, cost=position.cost - cost)
-        legs = (
-            *_transfer("position", "cash", KRW, cost),
-            *_transfer("profit", "cash", KRW, profit),
-            *_transfer("market", "fee", KRW, fee),
-            *_transfer("position", "market", _coin(market), volume),
+        legs = _joined(
+            (
+                *_transfer("position", "cash", KRW, cost),
+                *_transfer("profit", "cash", KRW, profit),
+                *_transfer("market", "fee", KRW, fee),
+                *_transfer("position", "market", _coin(market), volume),
+            )
         )
-    return Booking(legs=_joined(legs), position=after, profit=profit)
+    return Booking(legs=legs, position=after, profit=profit)
 
 
 def split_fee(*, paid_fee: Decimal, funds: Sequence[Decimal]) -> tuple[Decimal, ...]:

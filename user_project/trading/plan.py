@@ -91,18 +91,22 @@ def calculate_parameters(*, request: PlanRequest) -> Plan:
 
 def _plan(request: PlanRequest) -> Plan:
     support, clamped = _clamp(request)
-    problem = _price_problem(request, support)
+    ladder = _prices(request, support, stages=request.stages)
+    amounts = _amounts(request, stages=request.stages)
+    problem = _problem(request, ladder=ladder, amounts=amounts)
     if problem is not None:
         return _refuse(request, problem)
-    amounts = _amounts(request, stages=request.stages)
-    if not amounts:
-        return _refuse(request, PlanReason.INFEASIBLE_BUDGET)
-    prices = _prices(request, support, stages=len(amounts))
-    reasons = _reasons(
-        request, clamped=clamped, affordable=len(amounts), count=len(prices)
+    affordable = len(amounts)
+    prices = (
+        ladder
+        if affordable == request.stages
+        else _prices(request, support, stages=affordable)
     )
-    if len(prices) < len(amounts):
+    if len(prices) < affordable:
         amounts = _amounts(request, stages=len(prices))
+    reasons = _reasons(
+        request, clamped=clamped, affordable=affordable, count=len(prices)
+    )
     return _assemble(request, prices=prices, amounts=amounts, reasons=reasons)
 
 
@@ -111,15 +115,16 @@ def _clamp(request: PlanRequest) -> tuple[Decimal, bool]:
     return max(request.support, deepest), request.support < deepest
 
 
-def _price_problem(request: PlanRequest, support: Decimal) -> PlanReason | None:
-    """Check the ladder before the money: a larger budget must never lose stages."""
-    prices = _prices(request, support, stages=request.stages)
-    if not prices:
+def _problem(
+    request: PlanRequest, *, ladder: tuple[Decimal, ...], amounts: tuple[Decimal, ...]
+) -> PlanReason | None:
+    if not ladder:
         return PlanReason.SUPPORT_ABOVE_PRICE
     # The whole budget in one buy is not what somebody who asked for stages expects.
-    if len(prices) == 1 < request.stages:
+    # Judged without the money: a larger budget must never lose stages.
+    if len(ladder) == 1 < request.stages:
         return PlanReason.SUPPORT_TOO_CLOSE
-    return None
+    return None if amounts else PlanReason.INFEASIBLE_BUDGET
 
 
 def _prices(
