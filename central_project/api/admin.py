@@ -28,9 +28,9 @@ class ApiKeyAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
         """Show the history of an existing key; it is not editable."""
         return ["shown", "created_at", "last_used_at", "revoked_at"] if obj else []
 
-    def get_fields(self, request: HttpRequest, obj: Any = None) -> list[str]:
+    def get_fields(self, request: HttpRequest, obj: Any = None) -> tuple[str, ...]:
         """Add the history of an existing key."""
-        return [*self.fields, *self.get_readonly_fields(request, obj)]
+        return (*self.fields, *self.get_readonly_fields(request, obj))
 
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         """Keys are revoked, so that it stays known who had access."""

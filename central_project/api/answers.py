@@ -184,7 +184,10 @@ def _support_levels(
     rows = SupportLevel.objects.filter(run=current.run, market__in=symbols)
     found = {
         row.market: wire.SupportLevels(
-            symbol=row.market, price=row.price, levels=row.levels
+            symbol=row.market,
+            price=row.price,
+            # The JSON column forgets the order: nearest level first.
+            levels={level: row.levels[level] for level in wire.Level},
         )
         for row in rows
     }

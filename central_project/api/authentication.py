@@ -78,9 +78,7 @@ class HasKeyOrIsStaff(BasePermission):
         """Allow a key or a staff session."""
         if isinstance(request.auth, ApiKey):
             return True
-        return bool(
-            request.user and request.user.is_authenticated and request.user.is_staff
-        )
+        return request.user.is_authenticated and request.user.is_staff
 
 
 def _problem(key: ApiKey | None, now: datetime, /) -> tuple[str, str] | None:

@@ -106,25 +106,49 @@ def _problem(error: Exception, /) -> Problem | None:
 
 
 def _from_framework(error: exceptions.APIException, /) -> Problem:
-    code, detail = _code_of(error), str(error.detail)
+    code, detail = _WORDS.get(type(error), (None, None))
     headers: dict[str, str] = {}
     if challenge := getattr(error, "auth_header", None):
         headers["WWW-Authenticate"] = challenge
     if isinstance(error, exceptions.Throttled):
-        wait = max(1, ceil(error.wait or 1))
+        wait = max(1, ceil(getattr(error, "wait", None) or 1))
         headers["Retry-After"] = str(wait)
         detail = f"Too many requests. Try again in {wait} seconds."
-    return Problem(error.status_code, code, detail, headers=headers)
+    return Problem(
+        error.status_code,
+        code or str(error.get_codes()).upper(),
+        detail or str(error.detail),
+        headers=headers,
+    )
 
 
-def _code_of(error: exceptions.APIException, /) -> str:
-    named: dict[type[exceptions.APIException], str] = {
-        exceptions.NotAuthenticated: "API_KEY_MISSING",
-        exceptions.ParseError: "JSON_MALFORMED",
-        exceptions.Throttled: "RATE_LIMITED",
-        exceptions.NotFound: "NOT_FOUND",
-        exceptions.PermissionDenied: "FORBIDDEN",
-        exceptions.UnsupportedMediaType: "JSON_EXPECTED",
-    }
-    codes = error.get_codes()
-    return named.get(type(error)) or str(codes).upper()
+_WORDS: Final[dict[type[exceptions.APIException], tuple[str, str]]] = {
+    exceptions.NotAuthenticated: (
+        "API_KEY_MISSING",
+        "Send the header `Authorization: Bearer <API key>`; the operator of the central"
+        " server issues keys.",
+    ),
+    exceptions.ParseError: (
+        "JSON_MALFORMED",
+        "The body is not valid JSON; check commas, quotes and brackets.",
+    ),
+    exceptions.Throttled: ("RATE_LIMITED", ""),
+    exceptions.NotFound: ("NOT_FOUND", "There is nothing at this address."),
+    exceptions.PermissionDenied: (
+        "FORBIDDEN",
+        "A log-in without staff rights opens nothing here; use an API key.",
+    ),
+    exceptions.UnsupportedMediaType: (
+        "JSON_EXPECTED",
+        "Send JSON with the header `Content-Type: application/json`.",
+    ),
+    exceptions.MethodNotAllowed: (
+        "METHOD_NOT_ALLOWED",
+        "This address does not know that method; the Allow header lists those it knows.",
+    ),
+    exceptions.NotAcceptable: (
+        "NOT_ACCEPTABLE",
+        "Answers are application/json (or text/html in a browser); correct Accept.",
+    ),
+}
+"""Code and remedy for each refusal of the framework, in the language of integrators."""

@@ -32,13 +32,13 @@ class MarketView(APIView):
         self, request: Request, response: Any, *args: Any, **kwargs: Any
     ) -> Response:
         """Add the limit's headers to every answer, refusals too."""
-        response = super().finalize_response(request, response, *args, **kwargs)
+        final: Response = super().finalize_response(request, response, *args, **kwargs)
         usage = getattr(request, "rate_usage", None)
         for name, value in usage.headers().items() if usage else ():
-            response[name] = value
-        if getattr(response, "problem", False) and _is_json(request):
-            response.content_type = MEDIA_TYPE
-        return response
+            final[name] = value
+        if getattr(final, "problem", False) and _is_json(request):
+            final.content_type = MEDIA_TYPE
+        return final
 
     def answer(
         self, request: Request, current: answers.Current, body: bytes, now: datetime

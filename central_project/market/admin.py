@@ -174,7 +174,7 @@ class ScoreSettingsAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
     def get_changeform_initial_data(self, request: HttpRequest) -> dict[str, Any]:
         """Start a new version from the one in force."""
         current = ScoreSettings.objects.first()
-        given: dict[str, Any] = super().get_changeform_initial_data(request)  # type: ignore[assignment]
+        given: dict[str, Any] = super().get_changeform_initial_data(request)
         known = model_to_dict(current, exclude=["id", "note"]) if current else {}
         return known | given
 

@@ -18,12 +18,6 @@ HEARTBEAT_LIMIT = timedelta(seconds=90)
 """A run silent for longer is dead and may be taken over."""
 
 
-def _price(label: str, **options: object) -> models.DecimalField:  # type: ignore[type-arg]
-    return models.DecimalField(  # type: ignore[misc]
-        label, max_digits=32, decimal_places=12, **options
-    )
-
-
 class Coin(models.Model):
     """One KRW market of the exchange.
 
@@ -73,12 +67,12 @@ class Candle(models.Model):
     market = models.CharField("마켓", max_length=24)
     unit = models.PositiveSmallIntegerField("단위", choices=Unit)
     started_at = models.DateTimeField("시작")
-    open = _price("시가")
-    high = _price("고가")
-    low = _price("저가")
-    close = _price("종가")
-    volume = _price("거래량")
-    quote_volume = _price("거래대금")
+    open = models.DecimalField("시가", max_digits=32, decimal_places=12)
+    high = models.DecimalField("고가", max_digits=32, decimal_places=12)
+    low = models.DecimalField("저가", max_digits=32, decimal_places=12)
+    close = models.DecimalField("종가", max_digits=32, decimal_places=12)
+    volume = models.DecimalField("거래량", max_digits=32, decimal_places=12)
+    quote_volume = models.DecimalField("거래대금", max_digits=32, decimal_places=12)
 
     class Meta:
         verbose_name = "캔들"
@@ -257,10 +251,16 @@ class SupportLevel(models.Model):
 
     run = models.ForeignKey(AnalysisRun, on_delete=models.CASCADE, verbose_name="분석")
     market = models.CharField("마켓", max_length=24)
-    price = _price("현재가")
-    aggressive = _price("공격형 (7일)", null=True)
-    moderate = _price("중립형 (30일)", null=True)
-    conservative = _price("보수형 (90일)", null=True)
+    price = models.DecimalField("현재가", max_digits=32, decimal_places=12)
+    aggressive = models.DecimalField(
+        "공격형 (7일)", max_digits=32, decimal_places=12, null=True
+    )
+    moderate = models.DecimalField(
+        "중립형 (30일)", max_digits=32, decimal_places=12, null=True
+    )
+    conservative = models.DecimalField(
+        "보수형 (90일)", max_digits=32, decimal_places=12, null=True
+    )
     levels = models.JSONField("상세")
 
     class Meta:
@@ -296,7 +296,7 @@ class Recommendation(models.Model):
     market = models.CharField("마켓", max_length=24)
     korean_name = models.CharField("한글 이름", max_length=80)
     english_name = models.CharField("영문 이름", max_length=80)
-    price = _price("현재가")
+    price = models.DecimalField("현재가", max_digits=32, decimal_places=12)
     score = models.DecimalField("점수", max_digits=7, decimal_places=4)
     scores = models.JSONField("분야별 점수")
     reasons = models.JSONField("이유", default=list)

@@ -6,20 +6,22 @@ where it stopped and nothing stored is asked for again.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import pairwise
 from typing import Final
 
-from django.db import transaction
+from django.db import connection, transaction
 
 from central_project.market.models import Candle, Coin, Unit, floor_to
 from central_project.market.services.candles import HOUR, store_candles
-from central_project.market.sources import MarketSource
+from central_project.market.sources import MarketSource, SourceError
 from common.upbit import CANDLE_PAGE
 
 LONG_SILENCE: Final = timedelta(hours=6)
+THREADS: Final = 3
 MAX_DAYS: Final = 400
 """Older hours are pruned."""
 
@@ -62,6 +64,43 @@ def backfill_market(
         calls += 1
         progress()
     return _history(coin.market, since, until, calls)
+
+
+def backfill_markets(
+    *,
+    source: MarketSource,
+    coins: Sequence[Coin],
+    now: datetime,
+    days: int,
+    progress: Callable[[str], None],
+) -> tuple[list[History], dict[str, str]]:
+    """Backfill *coins* a few at a time; return histories and what failed by market.
+
+    Each thread uses a database connection of its own. The limiter keeps the exchange's
+    pace however many threads there are.
+    """
+
+    def load(coin: Coin) -> History:
+        try:
+            return backfill_market(source=source, coin=coin, now=now, days=days)
+        finally:
+            connection.close()
+
+    histories, failures = [], {}
+    with ThreadPoolExecutor(THREADS, thread_name_prefix="backfill") as pool:
+        jobs = {pool.submit(load, coin): coin for coin in coins}
+        try:
+            for job in as_completed(jobs):
+                market = jobs[job].market
+                progress(market)
+                try:
+                    histories.append(job.result())
+                except SourceError as error:
+                    failures[market] = str(error)
+        except BaseException:
+            pool.shutdown(wait=False, cancel_futures=True)
+            raise
+    return sorted(histories, key=lambda history: history.market), failures
 
 
 def _load_page(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from argparse import ArgumentParser
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -24,7 +24,7 @@ from central_project.market.models import Coin
 from central_project.market.services.backfill import (
     MAX_DAYS,
     History,
-    backfill_market,
+    backfill_markets,
 )
 from central_project.market.services.collect import refresh_coins
 from central_project.market.services.source import exchange_source
@@ -48,33 +48,24 @@ class Command(BaseCommand):
             raise CommandError(f"--days must be 1 to {MAX_DAYS}, got {days}")
         source = exchange_source()
         coins = _coins(source, options["markets"])
-        histories, failures = self._load(source, coins, days)
+        with self._progress(len(coins)) as show:
+            histories, failures = backfill_markets(
+                source=source,
+                coins=coins,
+                now=timezone.now(),
+                days=days,
+                progress=show,
+            )
         self._report(histories)
         if failures:
+            market, why = next(iter(failures.items()))
             raise CommandError(
                 f"{len(failures)} of {len(coins)} markets failed; run the same command"
-                f" again to go on. First: {failures[0]}"
+                f" again to go on. First: {market}: {why}"
             )
 
-    def _load(
-        self, source: MarketSource, coins: list[Coin], days: int, /
-    ) -> tuple[list[History], list[str]]:
-        histories, failures = [], []
-        with self._progress(len(coins)) as show:
-            for coin in coins:
-                show(coin.market)
-                try:
-                    histories.append(
-                        backfill_market(
-                            source=source, coin=coin, now=timezone.now(), days=days
-                        )
-                    )
-                except SourceError as error:
-                    failures.append(f"{coin.market}: {error}")
-        return histories, failures
-
     @contextmanager
-    def _progress(self, total: int, /) -> Iterator[Any]:
+    def _progress(self, total: int, /) -> Iterator[Callable[[str], None]]:
         """Yield a function that moves the bar; without a terminal, silence."""
         with Progress(
             TextColumn("{task.description:<12}"),
@@ -84,9 +75,8 @@ class Command(BaseCommand):
             console=Console(file=sys.stderr),
             disable=not sys.stderr.isatty(),
         ) as progress:
-            task = progress.add_task("", total=total, completed=-1)
+            task = progress.add_task("", total=total)
             yield lambda market: progress.update(task, description=market, advance=1)
-            progress.update(task, completed=total)
 
     def _report(self, histories: list[History], /) -> None:
         calls = sum(history.calls for history in histories)
