@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 import threading
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from deploy.stack_options import ROOT
@@ -15,6 +16,10 @@ SECONDS = 900.0
 
 class CommandFailed(Exception):
     """A management command failed; the message holds its last lines."""
+
+    def __init__(self, message: str, *, finished: int = 0) -> None:
+        super().__init__(message)
+        self.finished = finished  # how many commands before it did their work
 
 
 class Management:
@@ -26,13 +31,14 @@ class Management:
         self._lock = threading.Lock()
         self._closed = False
 
-    def run(self, side: str, *arguments: str, env: Mapping[str, str]) -> str:
-        """Run one command and return what it printed; CommandFailed if it fails."""
+    def run(self, side: str, *commands: Sequence[str], env: Mapping[str, str]) -> str:
+        """Run the commands and return what they printed; CommandFailed if one fails."""
+        names = ", ".join(command[0] for command in commands)
         with self._lock:
             if self._closed:
-                raise CommandFailed(f"{arguments[0]} is not run: everything stops")
+                raise CommandFailed(f"{names} is not run: everything stops")
             process = subprocess.Popen(
-                [sys.executable, f"manage_{side}.py", *arguments],
+                [sys.executable, "-m", "deploy.run_commands", json.dumps(commands)],
                 cwd=ROOT,
                 env=env,
                 stdin=subprocess.DEVNULL,
@@ -47,12 +53,13 @@ class Management:
         finally:
             process.kill()
             self._running.discard(process)
-        self._keep(side, arguments[0], output)
+        self._keep(side, names, output)
         if process.returncode != 0:
             last = "\n".join("  " + line for line in output.splitlines()[-15:])
+            begun = sum(line.startswith("-- ") for line in output.splitlines())
             raise CommandFailed(
-                f"manage_{side}.py {arguments[0]} ended with"
-                f" {process.returncode}:\n{last}"
+                f"manage_{side}.py {names} ended with {process.returncode}:\n{last}",
+                finished=max(0, begun - 1),
             )
         return output
 
@@ -63,7 +70,7 @@ class Management:
             for process in self._running:
                 process.terminate()
 
-    def _keep(self, side: str, command: str, output: str) -> None:
+    def _keep(self, side: str, names: str, output: str) -> None:
         self._logs.mkdir(parents=True, exist_ok=True)
         with (self._logs / f"{side}-manage.log").open("a", encoding="utf-8") as file:
-            file.writelines(f"{command} | {line}\n" for line in output.splitlines())
+            file.writelines(f"{names} | {line}\n" for line in output.splitlines())

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Self
 
@@ -21,7 +21,7 @@ from deploy.environments import (
     side_services,
     write_file,
 )
-from deploy.management import Management
+from deploy.management import CommandFailed, Management
 from deploy.ports import HOST, assign_ports
 from deploy.programs import SideProcesses, readiness, side_processes, simulator
 from deploy.readiness import workers_answer
@@ -150,16 +150,14 @@ class Stack:
         self._together(self._start_simulator, self.start_services)
         self._announce("Preparing the databases")
         self._together(
-            lambda: self._prepare_database("central"),
-            lambda: self._prepare_database("user"),
+            lambda: self._prepare("central", self._central_commands()),
+            lambda: self._prepare("user", self._user_commands()),
         )
-        self._pair()
+        self._read_api_key()
         self._announce(f"Fetching {self.options.history_days} days of candles")
-        self._together(self._backfill, lambda: self._start_missing("central-web"))
         self._announce("Starting both servers' processes")
-        self._together(
-            lambda: self.start_side("central"), lambda: self.start_side("user")
-        )
+        # The first analysis has to find the history, the user side need not wait.
+        self._together(self._start_central, lambda: self.start_side("user"))
 
     def start_services(self) -> None:
         """Start each side's PostgreSQL and Valkey, as far as none is configured."""
@@ -178,7 +176,9 @@ class Stack:
         running = self.supervisor.running()
         self._wait_for_workers(side, {n for p, n in workers.items() if p in running})
         # After the workers answer: it asks them once and remembers who failed.
-        self._start_missing(processes.flower.name)
+        if processes.flower.name not in {*running, *self.options.without}:
+            # Nobody waits for it: it is a window, not a part of the works.
+            self.supervisor.start(processes.flower)
 
     def stop_side(self, side: str) -> None:
         """Stop all processes of one server; its PostgreSQL and Valkey stay up."""
@@ -211,7 +211,7 @@ class Stack:
         """Run a management command; `extra` are variables. CommandFailed if it fails."""
         env = {**self._process_environment(side), **extra}
         env[guard.TOKEN_NAME] = self.supervisor.token
-        return self._management.run(side, *arguments, env=env)
+        return self._management.run(side, arguments, env=env)
 
     # --- steps --------------------------------------------------------------------
 
@@ -233,49 +233,63 @@ class Stack:
         )
         self._start_missing("simulator")
 
-    def _prepare_database(self, side: str) -> None:
-        self.manage(side, "migrate", "--noinput", "--verbosity", "0")
-        name, password = self.admin
-        login = ("--username", name, "--email", f"{name}@localhost")
-        self._once(
-            *(side, "admin", "createsuperuser", "--noinput", *login),
-            DJANGO_SUPERUSER_PASSWORD=password,
-        )
-        if side == "user":
-            access_key, secret_key = self.paper_keys
-            account = ("--owner", ADMIN, "--name", PAPER_ACCOUNT)
-            self._once(
-                *(side, "account", "create_account", *account),
-                DANTARO_ACCESS_KEY=access_key,
-                DANTARO_SECRET_KEY=secret_key,
-            )
-
-    def _once(self, side: str, what: str, *command: str, **extra: str) -> bool:
-        """Run the command unless it was done for this very database before."""
+    def _prepare(self, side: str, commands: Mapping[str, Sequence[str]]) -> None:
+        """Migrate, and run those commands not yet run for this very database."""
         database = self.environment(side)["DATABASE_URL"]
-        mark = f"{side} {what} {hashlib.sha256(database.encode()).hexdigest()[:12]}"
-        if mark in self.credentials.prepared:
-            return False
-        self.manage(side, *command, **extra)
-        with self._preparing:
-            self.credentials.prepared.append(mark)
-            self.credentials.save()
-        return True
-
-    def _pair(self) -> None:
-        """Give the user server a key for central, unless one is configured."""
-        if not self._given["user"].get("CENTRAL_API_KEY"):
-            file = self.directory / "user.env"
-            command = ("create_api_key", "user", "--env-file", str(file))
-            if self._once("central", "key", *command):
-                self.credentials.central_api_key = read_file(file)["CENTRAL_API_KEY"]
+        place = hashlib.sha256(database.encode()).hexdigest()[:12]
+        marks = {f"{side} {name} {place}": name for name in commands}
+        new = [mark for mark in marks if mark not in self.credentials.prepared]
+        access_key, secret_key = self.paper_keys
+        env = {
+            **self._process_environment(side),
+            guard.TOKEN_NAME: self.supervisor.token,
+            "DJANGO_SUPERUSER_PASSWORD": self.admin[1],
+            "DANTARO_ACCESS_KEY": access_key,
+            "DANTARO_SECRET_KEY": secret_key,
+        }
+        migrate = ("migrate", "--noinput", "--verbosity", "0")
+        todo = [commands[marks[mark]] for mark in new]
+        try:
+            self._management.run(side, migrate, *todo, env=env)
+        except CommandFailed as failure:
+            new = new[: max(0, failure.finished - 1)]
+            raise
+        finally:
+            with self._preparing:
+                self.credentials.prepared += new
                 self.credentials.save()
+
+    def _central_commands(self) -> dict[str, Sequence[str]]:
+        """Return what a new central database needs: an admin, and the user's key."""
+        commands = {"admin": self._create_admin()}
+        if not self._given["user"].get("CENTRAL_API_KEY"):
+            file = str(self.directory / "user.env")
+            commands["key"] = ("create_api_key", "user", "--env-file", file)
+        return commands
+
+    def _user_commands(self) -> dict[str, Sequence[str]]:
+        account = ("--owner", ADMIN, "--name", PAPER_ACCOUNT)
+        return {
+            "admin": self._create_admin(),
+            "account": ("create_account", *account),
+        }
+
+    def _create_admin(self) -> Sequence[str]:
+        login = ("--username", ADMIN, "--email", f"{ADMIN}@localhost")
+        return ("createsuperuser", "--noinput", *login)
+
+    def _read_api_key(self) -> None:
+        """Take the user server's key over, if central just wrote one."""
+        written = read_file(self.directory / "user.env").get("CENTRAL_API_KEY", "")
+        self.credentials.central_api_key = written
+        self.credentials.save()
         self._write_env_files()
         for side in SIDES:
             self._programs |= {p.name: p for p in self._processes(side).all()}
 
-    def _backfill(self) -> None:
+    def _start_central(self) -> None:
         self.manage("central", "backfill", "--days", str(self.options.history_days))
+        self.start_side("central")
 
     def _write_env_files(self) -> None:
         for side in SIDES:
@@ -314,7 +328,7 @@ class Stack:
                     f"the {side} server's workers do not answer; look at {self.logs}"
                 )
 
-    def _together(self, *steps: Callable[[], None]) -> None:
+    def _together(self, *steps: Callable[[], object]) -> None:
         """Run the steps at the same time; raise the first failure."""
         pool = ThreadPoolExecutor(max_workers=max(1, len(steps)))
         try:
