@@ -15,14 +15,6 @@ from user_project.accounts.models import ExchangeAccount
 from user_project.accounts.services import AccountProblem, adapter_for
 from user_project.bots import cycles, events, planning
 from user_project.bots.models import Bot
-from user_project.bots.overview import (  # noqa: F401  (part of this interface)
-    BotView,
-    CentralView,
-    StageView,
-    bot_view,
-    central_view,
-    recommendations_view,
-)
 from user_project.bots.planning import NoProposal, Proposal
 from user_project.central_api.services import freshness, latest_snapshot, pull
 from user_project.trading.facts import Why
