@@ -11,9 +11,10 @@ from rest_framework import serializers
 from common.wire import SYMBOL_PATTERN, Level
 from user_project.accounts.models import AccountMode
 from user_project.api.fields import DecimalText
-from user_project.bots.models import ORDER_STATES, SHAPES
+from user_project.bots.models import LEVELS, ORDER_STATES, SHAPES
 from user_project.bots.option_ranges import OPTION_RANGES, range_problem
 from user_project.bots.services import BotOptions
+from user_project.trading.plan import Shape
 
 
 class StrictSerializer(serializers.Serializer[Any]):
@@ -82,9 +83,7 @@ class BotInput(StrictSerializer):
     stages = serializers.IntegerField(required=False)
     multiplier = DecimalText(required=False, max_digits=4, decimal_places=2)
     shape = serializers.ChoiceField(required=False, choices=SHAPES)
-    level = serializers.ChoiceField(
-        required=False, choices=[level.value for level in Level]
-    )
+    level = serializers.ChoiceField(required=False, choices=LEVELS)
     take_profit = DecimalText(
         required=False,
         max_digits=6,
@@ -108,7 +107,11 @@ class BotInput(StrictSerializer):
 
     def options(self) -> BotOptions:
         """Return what was asked for as the services' value."""
-        return BotOptions(**self.validated_data)
+        values = dict(self.validated_data)
+        for name, kind in (("shape", Shape), ("level", Level)):
+            if name in values:
+                values[name] = kind(values[name])
+        return BotOptions(**values)
 
 
 class BotFilter(serializers.Serializer[Any]):

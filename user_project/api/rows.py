@@ -10,10 +10,10 @@ from django.utils.translation import gettext_lazy as _
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
-from common.wire import Level, Recommendation
+from common.wire import Recommendation
 from user_project.accounts.models import ExchangeAccount
 from user_project.api.fields import DecimalText
-from user_project.bots.models import Bot, BotEvent, Cycle, Order
+from user_project.bots.models import LEVELS, Bot, BotEvent, Cycle, Order
 
 
 class UtcTime(serializers.DateTimeField):
@@ -178,7 +178,7 @@ class PreviewRow(serializers.Serializer[Any]):
 
     market = serializers.CharField()
     korean_name = serializers.CharField()
-    level = serializers.ChoiceField(choices=[level.value for level in Level])
+    level = serializers.ChoiceField(choices=LEVELS)
     support = DecimalText()
     price = DecimalText()
     price_at = UtcTime()

@@ -13,6 +13,7 @@ from django.conf import settings
 from django.db import models
 from django.db.models import F, Q
 
+from common.money import plain
 from common.wire import Level
 from user_project.trading import lifecycle
 from user_project.trading.orders import OrderKind, Side
@@ -341,7 +342,7 @@ class Fill(models.Model):
         ordering = ("-traded_at", "-id")
 
     def __str__(self) -> str:
-        return f"{self.order} {self.volume} @ {self.price}"
+        return f"{self.order} {plain(self.volume)} @ {plain(self.price)}"
 
 
 class LedgerEntry(models.Model):
@@ -368,7 +369,7 @@ class LedgerEntry(models.Model):
         ordering = ("id",)
 
     def __str__(self) -> str:
-        return f"{self.account} {self.amount} {self.currency}"
+        return f"{self.account} {plain(self.amount)} {self.currency}"
 
 
 class BotEvent(models.Model):

@@ -1,0 +1,230 @@
+"""The admin: everything readable, facts untouchable, options only while idle."""
+
+from __future__ import annotations
+
+import re
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.contrib import admin
+from django.db.models import Model
+from django.test import Client
+from django.urls import reverse
+from django.utils import timezone
+
+from tests.user.factories import make_bot, make_snapshot, make_story, make_user
+from user_project.bots.models import Bot, BotEvent, Cycle, Fill, LedgerEntry, Order
+
+pytestmark = pytest.mark.django_db
+
+FACTS = [Cycle, Order, Fill, LedgerEntry, BotEvent]
+OURS = ("accounts", "bots", "central_api")
+MODELS = [model for model in admin.site._registry if model._meta.app_label in OURS]
+
+
+@pytest.fixture
+def client() -> Client:
+    """A superuser's browser."""
+    browser = Client()
+    browser.force_login(make_user("root", is_staff=True, is_superuser=True))
+    return browser
+
+
+def _address(model: type[Model], page: str, *arguments: Any) -> str:
+    name = f"admin:{model._meta.app_label}_{model._meta.model_name}_{page}"
+    return reverse(name, args=arguments)
+
+
+def _name(model: type[Model]) -> str:
+    return model.__name__
+
+
+def test_every_model_of_the_bots_is_in_the_admin() -> None:
+    assert {Bot, *FACTS} <= set(MODELS)
+
+
+@pytest.mark.parametrize("model", MODELS, ids=_name)
+def test_lists_and_rows_open(client: Client, model: type[Model]) -> None:
+    make_story(make_user("alice"))
+    make_snapshot(timezone.now())
+    row = model._default_manager.first()
+
+    listed = client.get(_address(model, "changelist"))
+    pages = [client.get(_address(model, "change", row.pk))] if row else []
+
+    assert listed.status_code == 200
+    assert "단타로 사용자 서버" in listed.content.decode()
+    for page in [listed, *pages]:
+        assert page.status_code == 200
+        assert not re.search(r"\d\.\d*0{9,}", page.content.decode())
+
+
+@pytest.mark.parametrize("model", MODELS, ids=_name)
+def test_searching_works(client: Client, model: type[Model]) -> None:
+    make_story(make_user("alice"))
+
+    page = client.get(_address(model, "changelist"), {"q": "비트"})
+
+    assert page.status_code in (200, 302)
+
+
+@pytest.mark.parametrize("model", FACTS, ids=_name)
+def test_facts_cannot_be_added_changed_or_deleted(
+    client: Client, model: type[Model]
+) -> None:
+    make_story(make_user("alice"))
+    row = model._default_manager.get()
+
+    statuses = {
+        client.get(_address(model, "add")).status_code,
+        client.post(_address(model, "change", row.pk), {}).status_code,
+        client.post(_address(model, "delete", row.pk), {"post": "yes"}).status_code,
+    }
+
+    assert statuses == {403}
+    assert model._default_manager.count() == 1
+
+
+OPTIONS = {
+    "name": "새 이름",
+    "budget": "2000000",
+    "stages": "5",
+    "multiplier": "1.5",
+    "shape": "equal",
+    "level": "moderate",
+    "take_profit": "0.02",
+    "jitter": "0.1",
+    "stage_cooldown_seconds": "60",
+    "cycle_cooldown_seconds": "600",
+}
+
+
+@pytest.mark.parametrize(
+    ("state", "changed"),
+    [
+        ("draft", True),
+        ("stopped", True),
+        ("running", False),
+        ("paused", False),
+        ("halted", False),
+    ],
+)
+def test_options_change_only_while_the_bot_is_idle(
+    client: Client, state: str, changed: bool
+) -> None:
+    bot = make_bot(make_user("alice"), state=state)
+
+    client.post(_address(Bot, "change", bot.pk), OPTIONS)
+
+    bot.refresh_from_db()
+    assert (bot.budget == Decimal(2_000_000)) is changed
+    assert (bot.stages == 5) is changed
+
+
+def test_saving_options_keeps_state_and_fence(client: Client) -> None:
+    bot = make_bot(make_user("alice"), fence=7, lease_owner="worker")
+    forged = {"state": "running", "fence": "0", "lease_owner": "", "market": "KRW-XRP"}
+
+    client.post(_address(Bot, "change", bot.pk), OPTIONS | forged)
+
+    bot.refresh_from_db()
+    assert bot.name == "새 이름"
+    assert (bot.state, bot.fence, bot.lease_owner) == ("draft", 7, "worker")
+    assert bot.market == "KRW-BTC"
+
+
+@pytest.mark.parametrize(
+    ("option", "value"),
+    [("budget", "-1"), ("stages", "0"), ("multiplier", "3"), ("jitter", "0.5")],
+)
+def test_options_out_of_range_are_explained(
+    client: Client, option: str, value: str
+) -> None:
+    bot = make_bot(make_user("alice"))
+
+    page = client.post(_address(Bot, "change", bot.pk), {**OPTIONS, option: value})
+
+    bot.refresh_from_db()
+    assert page.status_code == 200
+    assert "쓸 수 있습니다" in page.content.decode()
+    assert bot.name == "비트코인"
+
+
+def test_bots_are_neither_added_nor_deleted_here(client: Client) -> None:
+    bot = make_bot(make_user("alice"))
+
+    statuses = {
+        client.get(_address(Bot, "add")).status_code,
+        client.post(_address(Bot, "delete", bot.pk), {"post": "yes"}).status_code,
+    }
+
+    assert statuses == {403}
+
+
+@pytest.mark.parametrize(
+    ("action", "before", "after", "words"),
+    [
+        ("start", "draft", "running", "시작했습니다"),
+        ("pause", "running", "paused", "일시정지했습니다"),
+        ("stop", "running", "stopped", "정지했습니다"),
+        ("pause", "draft", "draft", "상태에서는 할 수 없습니다"),
+    ],
+)
+def test_actions_go_through_the_services(
+    client: Client, action: str, before: str, after: str, words: str
+) -> None:
+    bot = make_bot(make_user("alice"), state=before)
+    body = {"action": action, "_selected_action": [str(bot.pk)]}
+
+    page = client.post(_address(Bot, "changelist"), body, follow=True)
+
+    bot.refresh_from_db()
+    assert bot.state == after
+    assert words in page.content.decode()
+    assert bot.events.exists() is (before != after)
+
+
+def test_operators_who_may_only_look_get_no_actions() -> None:
+    looker = make_user("looker", is_staff=True)
+    from django.contrib.auth.models import Permission
+
+    looker.user_permissions.add(Permission.objects.get(codename="view_bot"))
+    client = Client()
+    client.force_login(looker)
+    bot = make_bot(make_user("alice"), state="running")
+    body = {"action": "stop", "_selected_action": [str(bot.pk)]}
+
+    client.post(_address(Bot, "changelist"), body)
+
+    bot.refresh_from_db()
+    assert bot.state == "running"
+
+
+def test_a_stranger_is_sent_to_the_login() -> None:
+    answer = Client().get(reverse("admin:index"))
+
+    assert answer.status_code == 302
+
+
+def test_the_task_monitor_is_linked_when_there_is_one(
+    client: Client, settings: Any
+) -> None:
+    settings.FLOWER_URL = "http://127.0.0.1:5556/"
+
+    page = client.get(reverse("admin:index"))
+
+    assert 'href="http://127.0.0.1:5556/"' in page.content.decode()
+
+
+def test_the_example_environment_names_every_setting() -> None:
+    root = Path(__file__).resolve().parents[2]
+    source = (root / "user_project" / "settings.py").read_text(encoding="utf-8")
+    example = (root / ".env.user.example").read_text(encoding="utf-8")
+
+    calls = r'(?:env\.\w+|_required)\(\s*"([A-Z_]+)"'
+    read = set(re.findall(calls, source)) - {"DANTARO_SETTINGS_FREE"}
+    told = set(re.findall(r"^(?:# )?([A-Z_]+)=", example, re.MULTILINE))
+
+    assert read == told
