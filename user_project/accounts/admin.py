@@ -58,8 +58,11 @@ class NewAccountForm(forms.ModelForm):  # type: ignore[type-arg]  # not generic 
 
     def save(self, commit: bool = True) -> ExchangeAccount:
         """Return what the service saved."""
-        self.save_m2m = lambda: None
-        return self.instance
+        account: ExchangeAccount = self.instance
+        return account
+
+    def save_m2m(self) -> None:
+        """An account has no many-to-many relations."""
 
 
 @admin.register(ExchangeAccount)

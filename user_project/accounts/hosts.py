@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+import re
+from typing import Final
 from urllib.parse import urlsplit
 
 from common.upbit import HOST_SUFFIX
+
+_PLAIN_ADDRESS: Final = re.compile(r"https?://[a-z0-9.\-]+(:\d{1,5})?/?", re.IGNORECASE)
+"""Scheme, ASCII host, port. Anything cleverer (user names, escapes, look-alike letters,
+paths) could be read as another host by the HTTP client than by the check below."""
 
 
 def is_real_upbit(*, base_url: str) -> bool:
@@ -15,17 +21,17 @@ def is_real_upbit(*, base_url: str) -> bool:
 
 def host_problem(*, mode: str, base_url: str) -> str | None:
     """Return the sentence that names the remedy, None when mode and host agree."""
-    parts = urlsplit(base_url)
-    if parts.scheme not in ("http", "https") or not parts.hostname:
-        return "거래소 주소는 http:// 또는 https:// 로 시작해야 합니다."
-    if parts.username or parts.password:
-        return "거래소 주소에 사용자 이름이나 비밀번호를 넣을 수 없습니다."
+    if _PLAIN_ADDRESS.fullmatch(base_url) is None:
+        return (
+            "거래소 주소는 http://127.0.0.1:9000 처럼 http(s)://호스트:포트 로만"
+            " 적으세요. 사용자 이름, 경로, 한글이나 특수 문자는 쓸 수 없습니다."
+        )
     real = is_real_upbit(base_url=base_url)
     if mode == "paper" and real:
         return (
             "모의투자 계정은 실제 업비트 주소를 쓸 수 없습니다."
             " 시뮬레이터 주소(UPBIT_BASE_URL)를 쓰세요."
         )
-    if mode == "live" and not (real and parts.scheme == "https"):
+    if mode == "live" and not (real and base_url.lower().startswith("https://")):
         return "실전투자 계정은 https://api.upbit.com 만 쓸 수 있습니다."
     return None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import hashlib
 import json
 import os
 from dataclasses import dataclass
@@ -20,13 +21,7 @@ KEY_BYTES: Final = 32
 
 
 class KeysUnreadable(Exception):
-    """The stored exchange keys cannot be opened with this server's DANTARO_KEYS_KEK.
-
-    Put back the key the account was saved with, or enter the exchange keys again.
-    """
-
-    def __str__(self) -> str:
-        return " ".join((self.__doc__ or "").split())
+    """Stored exchange keys do not open; the message names the remedy, in Korean."""
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -49,6 +44,7 @@ def seal_keys(*, account: ExchangeAccount, keys: ExchangeKeys) -> bytes:
     text = json.dumps([keys.access_key, keys.secret_key]).encode()
     envelope = {
         "version": VERSION,
+        "kek": _kek_id(),
         "wrapped": _encrypt(settings.KEYS_KEK, data_key, _context(account, "key")),
         "sealed": _encrypt(data_key, text, _context(account, "keys")),
     }
@@ -59,14 +55,26 @@ def open_keys(*, account: ExchangeAccount) -> ExchangeKeys:
     """Decrypt right before use; raise KeysUnreadable for a moved row or a wrong KEK."""
     try:
         envelope = json.loads(bytes(account.sealed_keys))
+        if envelope["kek"] != _kek_id():
+            raise KeysUnreadable(
+                "키를 저장할 때와 다른 DANTARO_KEYS_KEK입니다. 그때의 값을 되돌리거나"
+                " 거래소 키를 다시 입력하세요."
+            )
         data_key = _decrypt(
             settings.KEYS_KEK, envelope["wrapped"], _context(account, "key")
         )
         text = _decrypt(data_key, envelope["sealed"], _context(account, "keys"))
         access_key, secret_key = json.loads(text)
-    except (InvalidTag, ValueError, KeyError) as error:
-        raise KeysUnreadable from error
+    except (InvalidTag, ValueError, KeyError, TypeError) as error:
+        raise KeysUnreadable(
+            "저장된 키가 손상되었거나 다른 계정의 것입니다. 거래소 키를 다시 입력하세요."
+        ) from error
     return ExchangeKeys(access_key=access_key, secret_key=secret_key)
+
+
+def _kek_id() -> str:
+    """Name the key-encrypting key without telling anything about it."""
+    return hashlib.sha256(b"dantaro kek id|" + settings.KEYS_KEK).hexdigest()[:12]
 
 
 def _context(account: ExchangeAccount, field: str) -> bytes:

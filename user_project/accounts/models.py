@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import uuid
+from typing import Any
 
 from django.conf import settings
+from django.core.exceptions import ValidationError
 from django.db import models
+
+from user_project.accounts.hosts import host_problem
 
 
 class AccountMode(models.TextChoices):
@@ -18,7 +22,7 @@ class AccountMode(models.TextChoices):
 class ExchangeAccountQuerySet(models.QuerySet["ExchangeAccount"]):
     """Many-row filters."""
 
-    def for_user(self, user: object) -> ExchangeAccountQuerySet:
+    def for_user(self, user: Any) -> ExchangeAccountQuerySet:
         """Only what *user* owns."""
         return self.filter(owner=user)
 
@@ -64,3 +68,9 @@ class ExchangeAccount(models.Model):
 
     def __str__(self) -> str:
         return f"{self.name} ({self.get_mode_display()})"
+
+    def clean(self) -> None:
+        """Refuse an address that the mode may not talk to, wherever it is typed."""
+        problem = host_problem(mode=self.mode, base_url=self.base_url)
+        if problem:
+            raise ValidationError({"base_url": problem})

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import os
 from datetime import datetime
-from functools import lru_cache
-from typing import Any
+from threading import Lock
+from typing import Any, Final
 
 from django.conf import settings
 from django.db import IntegrityError, transaction
@@ -24,6 +25,19 @@ from user_project.exchanges.adapter import (
     KeyReport,
 )
 from user_project.exchanges.registry import EXCHANGES, build_adapter
+
+NAME_LENGTH: Final = 60
+KEY_PROBLEMS: Final = frozenset({"KEY_REFUSED", "KEY_CAN_WITHDRAW", "KEYS_UNREADABLE"})
+KEY_REMEDIES: Final = {
+    "invalid_access_key": "Access key가 맞는지 확인하세요.",
+    "jwt_verification": "Secret key가 Access key와 짝이 맞는지 확인하세요.",
+    "expired_access_key": "만료된 키입니다. 거래소에서 새 키를 만드세요.",
+    "no_authorization_ip": "거래소의 키 설정에서 이 서버의 IP 주소를 허용하세요.",
+    "out_of_scope": "키에 자산조회, 주문조회, 주문하기 권한을 주세요.",
+    "": "키, 만료일, 허용 IP, 권한(자산조회·주문조회·주문하기)을 확인하세요.",
+}
+_adapters: dict[tuple[int, str], tuple[object, ExchangeAdapter]] = {}
+_adapters_lock: Final = Lock()
 
 
 class AccountProblem(Exception):
@@ -48,13 +62,10 @@ def create_account(
     exchange: str = "upbit",
 ) -> ExchangeAccount:
     """Check the keys against the exchange, then save them sealed; else save nothing."""
+    name = _checked_name(owner=owner, name=name)
     _check_mode(exchange=exchange, mode=mode, base_url=base_url)
-    if not access_key or not secret_key:
-        raise AccountProblem(
-            "KEYS_MISSING",
-            "Access key와 Secret key를 모두 입력하세요.",
-            field="access_key",
-        )
+    access_key = _checked_key(access_key, field="access_key")
+    secret_key = _checked_key(secret_key, field="secret_key")
     account = ExchangeAccount(
         owner=owner,
         name=name,
@@ -64,48 +75,87 @@ def create_account(
         access_key_last4=access_key[-4:],
     )
     keys = ExchangeKeys(access_key=access_key, secret_key=secret_key)
-    report = _ask(account=account, keys=keys)
+    report = _ask(account=account, keys=keys, now=now)
     account.sealed_keys = seal_keys(account=account, keys=keys)
     account.key_expires_at = report.expires_at
     try:
         with transaction.atomic():
             account.save(force_insert=True)
     except IntegrityError as error:
-        raise AccountProblem(
-            "NAME_TAKEN",
-            f"'{name}' 계정이 이미 있습니다. 다른 이름을 쓰세요.",
-            field="name",
-        ) from error
+        raise _name_taken(name) from error
     return account
 
 
 def check_account(*, account: ExchangeAccount, now: datetime) -> KeyReport:
-    """Test the stored keys; a pass clears an earlier key problem."""
+    """Test the stored keys; a pass clears an earlier key problem.
+
+    An exchange that does not answer says nothing about the keys: then nothing changes.
+    """
+    _check_mode(exchange=account.exchange, mode=account.mode, base_url=account.base_url)
     try:
-        report = _ask(account=account, keys=_open(account))
+        report = _ask(account=account, keys=_open(account), now=now)
     except AccountProblem as problem:
-        ExchangeAccount.objects.filter(pk=account.pk).update(
-            key_problem=problem.message[:200]
-        )
+        if problem.code in KEY_PROBLEMS:
+            _note(account, key_problem=problem.message[:200])
         raise
-    ExchangeAccount.objects.filter(pk=account.pk).update(
-        key_problem="", key_expires_at=report.expires_at
-    )
+    _note(account, key_problem="", key_expires_at=report.expires_at)
     return report
 
 
 def adapter_for(*, account: ExchangeAccount) -> ExchangeAdapter:
-    """Return this process's adapter for the account's present keys."""
+    """Return this process's adapter for the account's address and present keys."""
     _check_mode(exchange=account.exchange, mode=account.mode, base_url=account.base_url)
-    return _cached_adapter(
-        str(account.pk), account.base_url, bytes(account.sealed_keys)
+    # A forked worker must not share its parent's connections.
+    place = (os.getpid(), str(account.pk))
+    version = (account.exchange, account.base_url, bytes(account.sealed_keys))
+    with _adapters_lock:
+        kept = _adapters.get(place)
+        if kept is None or kept[0] != version:
+            kept = (version, _build(account=account, keys=_open(account)))
+            _adapters[place] = kept
+    return kept[1]
+
+
+def _note(account: ExchangeAccount, **changes: Any) -> None:
+    ExchangeAccount.objects.filter(pk=account.pk).update(**changes)
+    for name, value in changes.items():
+        setattr(account, name, value)
+
+
+def _checked_name(*, owner: Any, name: str) -> str:
+    name = name.strip()
+    if not 0 < len(name) <= NAME_LENGTH:
+        raise AccountProblem(
+            "INVALID_NAME",
+            f"계정 이름은 1자에서 {NAME_LENGTH}자까지입니다.",
+            field="name",
+        )
+    if ExchangeAccount.objects.for_user(owner).filter(name=name).exists():
+        raise _name_taken(name)
+    return name
+
+
+def _name_taken(name: str) -> AccountProblem:
+    return AccountProblem(
+        "NAME_TAKEN",
+        f"'{name}' 계정이 이미 있습니다. 다른 이름을 쓰세요.",
+        field="name",
     )
 
 
-@lru_cache(maxsize=64)
-def _cached_adapter(pk: str, base_url: str, sealed_keys: bytes) -> ExchangeAdapter:
-    account = ExchangeAccount.objects.get(pk=pk)
-    return _build(account=account, keys=_open(account))
+def _checked_key(key: str, *, field: str) -> str:
+    key = key.strip()
+    if not key:
+        raise AccountProblem(
+            "KEYS_MISSING", "Access key와 Secret key를 모두 입력하세요.", field=field
+        )
+    if not key.isascii() or not key.isprintable() or " " in key:
+        raise AccountProblem(
+            "KEY_MALFORMED",
+            "키에 쓸 수 없는 글자가 있습니다. 거래소에서 그대로 복사해 넣으세요.",
+            field=field,
+        )
+    return key
 
 
 def _build(*, account: ExchangeAccount, keys: ExchangeKeys) -> ExchangeAdapter:
@@ -124,11 +174,7 @@ def _open(account: ExchangeAccount) -> ExchangeKeys:
     try:
         return open_keys(account=account)
     except KeysUnreadable as error:
-        raise AccountProblem(
-            "KEYS_UNREADABLE",
-            "저장된 키를 열 수 없습니다. 저장할 때의 DANTARO_KEYS_KEK를 되돌리거나"
-            " 키를 다시 입력하세요.",
-        ) from error
+        raise AccountProblem("KEYS_UNREADABLE", str(error)) from error
 
 
 def _check_mode(*, exchange: str, mode: str, base_url: str) -> None:
@@ -148,23 +194,22 @@ def _check_mode(*, exchange: str, mode: str, base_url: str) -> None:
         )
 
 
-def _ask(*, account: ExchangeAccount, keys: ExchangeKeys) -> KeyReport:
+def _ask(*, account: ExchangeAccount, keys: ExchangeKeys, now: datetime) -> KeyReport:
     try:
         report = _build(account=account, keys=keys).check_key()
     except KeyRefused as error:
-        raise AccountProblem(
-            "KEY_REFUSED",
-            f"거래소가 키를 거부했습니다 ({error.name or error}). 키가 맞는지, 만료되지"
-            " 않았는지, 허용 IP와 권한(자산조회·주문조회·주문하기)을 확인하세요.",
-            field="access_key",
-        ) from error
+        raise _key_refused(error.name or str(error)) from error
     except ExchangeError as error:
         raise AccountProblem(
             "EXCHANGE_UNREACHABLE",
-            f"{account.base_url} 에 연결할 수 없어 키를 확인하지 못했습니다."
-            " 주소와 네트워크를 확인하고 다시 하세요.",
+            f"{account.base_url} 에서 답을 받지 못해 키를 확인하지 못했습니다."
+            " 거래소 주소와 네트워크를 확인하고 다시 하세요.",
             field="base_url",
         ) from error
+    if not report.accepted:
+        raise _key_refused(report.message)
+    if report.expires_at is not None and report.expires_at <= now:
+        raise _key_refused("expired_access_key")
     if report.withdraw_refused is False:
         raise AccountProblem(
             "KEY_CAN_WITHDRAW",
@@ -172,3 +217,13 @@ def _ask(*, account: ExchangeAccount, keys: ExchangeKeys) -> KeyReport:
             field="access_key",
         )
     return report
+
+
+def _key_refused(reason: str) -> AccountProblem:
+    name = reason.partition(":")[0]
+    remedy = KEY_REMEDIES.get(name, KEY_REMEDIES[""])
+    return AccountProblem(
+        "KEY_REFUSED",
+        f"거래소가 키를 거부했습니다 ({name}). {remedy}",
+        field="access_key",
+    )

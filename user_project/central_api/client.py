@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 from typing import Any, Final, Generic, TypeVar
 
 import requests
 import stamina
 from django.utils import timezone
+from requests.auth import AuthBase
 
 from common.wire import (
     MAX_BUNDLE_SYMBOLS,
@@ -20,15 +22,20 @@ from common.wire import (
     Recommendation,
     SupportLevels,
     WireError,
+    is_fresh,
     parse_bundle,
 )
 from user_project.central_api.models import CentralSnapshot
 
-TIMEOUT: Final = (2.0, 5.0)
+TIMEOUT: Final = (2, 5)
 LARGEST_BODY: Final = 1024 * 1024
-LONGEST_RETRY_AFTER: Final = 60.0
+CHUNK: Final = 16 * 1024
+LONGEST_RETRY_AFTER: Final = 60
 ATTEMPTS: Final = 3
-TOTAL_SECONDS: Final = 8.0
+TOTAL_SECONDS: Final = 8
+FIRST_WAIT: Final = timedelta(milliseconds=250)
+LONGEST_WAIT_SECONDS: Final = 4
+WAIT_JITTER_SECONDS: Final = 1
 
 T = TypeVar("T")
 
@@ -59,16 +66,21 @@ class Aged(Generic[T]):
 class CentralAPIClient:
     """Pulls bundles over HTTP and reads the last good one from the database."""
 
-    def __init__(self, *, base_url: str, api_key: str) -> None:
-        self._base_url = base_url.rstrip("/")
-        self._session = requests.Session()
-        self._session.headers["Authorization"] = f"Bearer {api_key}"
-        self._session.headers["Accept"] = "application/json"
+    def __init__(
+        self, *, base_url: str, api_key: str, session: requests.Session | None = None
+    ) -> None:
+        """Talk to *base_url* (no ``/api/v1``) with *api_key*."""
+        self._base_url = base_url.strip().rstrip("/")
+        self._session = session or requests.Session()
+        self._session.auth = _Bearer(api_key.strip())
 
     def fetch_bundle(
         self, *, symbols: Sequence[str], known_run_id: str | None = None
     ) -> BundleAnswer:
-        """Ask once for everything; raise CentralUnavailable with the remedy."""
+        """Ask for ranking, market status and the levels of at most 60 markets.
+
+        Raises CentralUnavailable with the remedy.
+        """
         body: dict[str, Any] = {
             "recommendations": {"limit": MAX_RECOMMENDATIONS},
             "support_levels": list(symbols)[:MAX_BUNDLE_SYMBOLS],
@@ -80,9 +92,9 @@ class CentralAPIClient:
             on=_Passing,
             attempts=ATTEMPTS,
             timeout=TOTAL_SECONDS,
-            wait_initial=0.25,
-            wait_max=4.0,
-            wait_jitter=1.0,
+            wait_initial=FIRST_WAIT,
+            wait_max=LONGEST_WAIT_SECONDS,
+            wait_jitter=WAIT_JITTER_SECONDS,
         ):
             with attempt:
                 return self._post_bundle(body)
@@ -121,20 +133,22 @@ class CentralAPIClient:
         return snapshot
 
     def _post_bundle(self, body: dict[str, Any]) -> BundleAnswer:
-        url = f"{self._base_url}/api/v1/bundle"
         try:
-            answer = self._session.post(
-                url, json=body, timeout=TIMEOUT, allow_redirects=False, stream=True
-            )
-            content = answer.raw.read(LARGEST_BODY + 1, decode_content=True)
-        except requests.RequestException as error:
+            with self._session.post(
+                f"{self._base_url}/api/v1/bundle",
+                json=body,
+                headers={"Accept": "application/json"},
+                timeout=TIMEOUT,
+                allow_redirects=False,
+                stream=True,
+            ) as answer:
+                _raise_for_status(answer, self._base_url)
+                content = _limited_body(answer)
+        except (requests.RequestException, UnicodeError) as error:
             raise _Passing(
                 f"본사 서버에 연결할 수 없습니다 ({self._base_url})."
                 " CENTRAL_API_URL이 맞는지, 본사가 켜져 있는지 확인하세요."
             ) from error
-        _raise_for_status(answer, self._base_url)
-        if len(content) > LARGEST_BODY:
-            raise CentralUnavailable("본사 응답이 1 MiB를 넘어 버렸습니다.")
         try:
             return parse_bundle(content)
         except WireError as error:
@@ -144,27 +158,66 @@ class CentralAPIClient:
             ) from error
 
 
+class _Bearer(AuthBase):
+    """Sets the key on every request; a ~/.netrc entry cannot replace it."""
+
+    def __init__(self, api_key: str) -> None:
+        self._api_key = api_key
+
+    def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
+        request.headers["Authorization"] = f"Bearer {self._api_key}"
+        return request
+
+
+def _limited_body(answer: requests.Response) -> bytes:
+    """Read at most 1 MiB within the time of one call."""
+    deadline = time.monotonic() + TOTAL_SECONDS
+    content = bytearray()
+    for chunk in answer.iter_content(CHUNK):
+        content += chunk
+        if len(content) > LARGEST_BODY:
+            raise CentralUnavailable(
+                "본사 응답이 1 MiB를 넘어 버렸습니다. CENTRAL_API_URL을 확인하세요."
+            )
+        if time.monotonic() > deadline:
+            raise requests.ReadTimeout("the body arrives too slowly")
+    return bytes(content)
+
+
 def _raise_for_status(answer: requests.Response, base_url: str) -> None:
     status = answer.status_code
     if status == 200:
         return
-    if status in (401, 403):
-        raise CentralUnavailable(
-            "본사가 API 키를 거부했습니다 (만료되었거나 틀린 키)."
-            " 본사 운영자에게 새 키를 받아 CENTRAL_API_KEY에 넣으세요."
+    retry_after = _retry_after(answer)
+    if status >= 500:
+        # Told when to come back, we do; otherwise it may have been a moment's trouble.
+        kind = _Passing if retry_after is None else CentralUnavailable
+        raise kind(
+            f"본사 서버가 오류로 답했습니다 (HTTP {status}). 계속되면 본사 운영자에게"
+            " 알리세요.",
+            retry_after=retry_after,
         )
     if status == 429:
         raise CentralUnavailable(
-            "본사 요청 한도를 넘었습니다. 잠시 뒤 다시 요청합니다.",
-            retry_after=_retry_after(answer),
+            "본사 요청 한도를 넘었습니다. 잠시 뒤 자동으로 다시 요청합니다.",
+            retry_after=retry_after or LONGEST_RETRY_AFTER,
         )
-    if status >= 500:
-        raise _Passing(
-            f"본사 서버가 오류로 답했습니다 (HTTP {status}). 본사 운영자에게 알리세요.",
-            retry_after=_retry_after(answer),
+    raise CentralUnavailable(_refusal(status, base_url))
+
+
+def _refusal(status: int, base_url: str) -> str:
+    if status in (401, 403):
+        return (
+            "본사가 API 키를 거부했습니다 (만료되었거나 틀린 키)."
+            " 본사 운영자에게 새 키를 받아 CENTRAL_API_KEY에 넣으세요."
         )
-    raise CentralUnavailable(
-        f"{base_url}은(는) 본사 API가 아닌 것 같습니다 (HTTP {status})."
+    if status in (400, 422):
+        return (
+            f"본사가 요청을 이해하지 못했습니다 (HTTP {status})."
+            " 두 서버를 같은 버전으로 맞추세요."
+        )
+    return (
+        f"{base_url} 은(는) 본사 API가 아닌 것 같습니다 (HTTP {status})."
         " CENTRAL_API_URL을 확인하세요."
     )
 
@@ -172,14 +225,14 @@ def _raise_for_status(answer: requests.Response, base_url: str) -> None:
 def _retry_after(answer: requests.Response) -> float | None:
     """Read seconds or a date; a wrong header never parks us for more than a minute."""
     text = answer.headers.get("Retry-After", "")
-    if text.isdigit():
-        return min(float(text), LONGEST_RETRY_AFTER)
+    if text.isascii() and text.isdigit():
+        return min(int(text), LONGEST_RETRY_AFTER)
     try:
-        at = parsedate_to_datetime(text)
+        at = parsedate_to_datetime(text).astimezone(UTC)
     except (TypeError, ValueError):
         return None
     seconds = (at - timezone.now()).total_seconds()
-    return min(max(seconds, 0.0), LONGEST_RETRY_AFTER)
+    return min(max(seconds, 0), LONGEST_RETRY_AFTER)
 
 
 def _aged(snapshot: CentralSnapshot, value: T) -> Aged[T]:
@@ -189,5 +242,5 @@ def _aged(snapshot: CentralSnapshot, value: T) -> Aged[T]:
         run_id=snapshot.run_id,
         data_as_of=snapshot.data_as_of,
         age_seconds=max(0, int((now - snapshot.data_as_of).total_seconds())),
-        stale=now > snapshot.valid_until,
+        stale=not is_fresh(envelope=snapshot.bundle, now=now),
     )

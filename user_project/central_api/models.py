@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
-from functools import cached_property
+from functools import lru_cache
 
 from django.db import models
 
 from common.wire import BundleAnswer, parse_bundle
+
+
+@lru_cache(maxsize=4)
+def _parsed(body: str) -> BundleAnswer:
+    """Every page and every bot reads the same few bodies; the values are frozen."""
+    return parse_bundle(body)
 
 
 class CentralSnapshot(models.Model):
@@ -32,10 +38,10 @@ class CentralSnapshot(models.Model):
     def __str__(self) -> str:
         return f"{self.run_id} ({self.data_as_of:%m-%d %H:%M})"
 
-    @cached_property
+    @property
     def bundle(self) -> BundleAnswer:
         """The stored answer as values."""
-        return parse_bundle(self.body)
+        return _parsed(self.body)
 
 
 class PullState(models.Model):

@@ -14,17 +14,19 @@ from typing import Final
 from django.conf import settings
 from django.db import transaction
 
-from common.wire import BundleAnswer, Phase
+from common.wire import MAX_BUNDLE_SYMBOLS, BundleAnswer, Phase, is_fresh
+from user_project.central_api import bundles
 from user_project.central_api.client import CentralAPIClient, CentralUnavailable
 from user_project.central_api.models import CentralSnapshot, PullState
 
 log = logging.getLogger(__name__)
 
-CLOCK_TOLERANCE: Final = timedelta(seconds=60)
 KEEP_SNAPSHOTS: Final = 50
 BREAKER_FAILURES: Final = 5
-BREAKER_PAUSE: Final = (10.0, 30.0)
+BREAKER_PAUSE_SECONDS: Final = (10, 30)
 WARN_AGE: Final = timedelta(minutes=10)
+LONGEST_AGE: Final = timedelta(minutes=60)
+"""Whatever validity central claims, older support levels open no new round."""
 JITTER_SHARE: Final = 1 / 3
 """Installations spread their pulls by this share of the period."""
 
@@ -75,17 +77,18 @@ def pull_if_due(*, now: datetime, extra_symbols: Sequence[str] = ()) -> PullResu
     return pull(now=now, extra_symbols=extra_symbols)
 
 
-def pull(*, now: datetime, extra_symbols: Sequence[str] = ()) -> PullResult:
-    """Fetch, validate and store; a bad answer never replaces a good one."""
+def pull(
+    *, now: datetime, extra_symbols: Sequence[str] = (), force: bool = False
+) -> PullResult:
+    """Fetch, validate and store; a bad answer never replaces a good one.
+
+    After failures in a row the line rests for a moment, unless *force* says a person
+    is waiting.
+    """
     state = _state()
-    if state.open_until is not None and now < state.open_until:
+    if not force and state.open_until is not None and now < state.open_until:
         return PullResult(outcome="skipped", message=state.last_error)
     try:
-        if not settings.CENTRAL_API_URL or not settings.CENTRAL_API_KEY:
-            raise CentralUnavailable(
-                "본사 주소나 키가 없습니다. CENTRAL_API_URL과 CENTRAL_API_KEY를"
-                " .env.user에 넣으세요."
-            )
         result = _pull(now=now, extra_symbols=extra_symbols)
     except CentralUnavailable as error:
         _note_failure(state=state, error=error, now=now)
@@ -109,101 +112,104 @@ def freshness(*, snapshot: CentralSnapshot | None, now: datetime) -> Freshness:
             new_cycles_allowed=False,
             reason="본사 분석을 아직 받지 못했습니다. 새 회차를 시작할 수 없습니다.",
         )
+    bundle = snapshot.bundle
     age = max(now - snapshot.data_as_of, timedelta(0))
     minutes = int(age.total_seconds()) // 60
-    if now > snapshot.valid_until or snapshot.bundle.stale:
-        return Freshness(
-            level="stale",
-            age_seconds=int(age.total_seconds()),
-            new_cycles_allowed=False,
-            reason=f"본사 분석이 {minutes}분 전 것이라 새 회차를 시작하지 않습니다."
-            " 진행 중인 회차는 계속합니다.",
+    if age > LONGEST_AGE or not is_fresh(envelope=bundle, now=now):
+        level, allowed = "stale", False
+        reason = (
+            f"본사 분석이 {minutes}분 전 것이라 새 회차를 시작하지 않습니다."
+            " 진행 중인 회차는 계속합니다."
         )
+    elif not _phase_allows(bundle):
+        level, allowed = _level(age), False
+        reason = "시장이 급락 중이거나 멈춰 있어 새 회차를 시작하지 않습니다."
+    else:
+        level, allowed = _level(age), True
+        reason = f"본사 분석 {minutes}분 전"
     return Freshness(
-        level="warn" if age > WARN_AGE else "fresh",
+        level=level,
         age_seconds=int(age.total_seconds()),
-        new_cycles_allowed=_phase_allows(snapshot.bundle),
-        reason=_phase_sentence(snapshot.bundle) or f"본사 분석 {minutes}분 전",
+        new_cycles_allowed=allowed,
+        reason=reason,
     )
+
+
+def _level(age: timedelta) -> str:
+    return "warn" if age > WARN_AGE else "fresh"
 
 
 def _phase_allows(bundle: BundleAnswer) -> bool:
     status = bundle.market_status
-    return status is None or status.phase not in (Phase.CRASH, Phase.HALTED)
-
-
-def _phase_sentence(bundle: BundleAnswer) -> str:
-    if _phase_allows(bundle):
-        return ""
-    return "시장이 급락 중이거나 멈춰 있어 새 회차를 시작하지 않습니다."
+    return status is not None and status.phase not in (Phase.CRASH, Phase.HALTED)
 
 
 def _pull(*, now: datetime, extra_symbols: Sequence[str]) -> PullResult:
-    last = latest_snapshot()
-    wanted = _symbols(last, extra_symbols)
-    covered = last is not None and set(extra_symbols) <= set(last.bundle.support_levels)
-    answer = central_client().fetch_bundle(
-        symbols=wanted, known_run_id=last.run_id if last and covered else None
-    )
-    if answer.unchanged and last is not None:
-        CentralSnapshot.objects.filter(pk=last.pk).update(fetched_at=now)
-        return PullResult(outcome="unchanged", run_id=answer.run_id)
-    missing = _missing(answer, extra_symbols)
-    if missing:
-        answer = _merge(answer, central_client().fetch_bundle(symbols=missing))
-    _check(answer, last=last, now=now)
+    if not settings.CENTRAL_API_URL or not settings.CENTRAL_API_KEY:
+        raise CentralUnavailable(
+            "본사 주소나 키가 없습니다. CENTRAL_API_URL과 CENTRAL_API_KEY를"
+            " .env.user에 넣으세요."
+        )
+    snapshot = latest_snapshot()
+    last = snapshot.bundle if snapshot else None
+    answer = _ask(last=last, extra=extra_symbols)
+    if answer.unchanged:
+        return _keep(answer, snapshot=snapshot, now=now)
+    bundles.check(answer, last=last, now=now)
     _store(answer, now=now)
     return PullResult(outcome="new", run_id=answer.run_id)
 
 
-def _symbols(last: CentralSnapshot | None, extra_symbols: Sequence[str]) -> list[str]:
-    ranked = last.bundle.recommendations if last else None
-    return list(
-        dict.fromkeys([*extra_symbols, *(item.symbol for item in ranked or ())])
-    )
-
-
-def _missing(answer: BundleAnswer, extra_symbols: Sequence[str]) -> list[str]:
-    """Markets ranked now, or used by bots, whose levels this answer lacks."""
-    ranked = [item.symbol for item in answer.recommendations or ()]
-    return [
-        symbol
-        for symbol in dict.fromkeys([*extra_symbols, *ranked])
-        if symbol not in answer.support_levels
-        and f"support_levels.{symbol}" not in answer.errors
-    ]
-
-
-def _merge(first: BundleAnswer, second: BundleAnswer) -> BundleAnswer:
-    if first.run_id != second.run_id:
-        # A new run was published in between: the second answer is complete in itself
-        # but for the symbols only the first one had; they come with the next pull.
-        return second
-    return second.model_copy(
-        update={"support_levels": {**first.support_levels, **second.support_levels}}
-    )
-
-
-def _check(
-    answer: BundleAnswer, *, last: CentralSnapshot | None, now: datetime
-) -> None:
-    """Refuse what cannot be true, so that a bad answer never replaces a good one."""
-    if answer.data_as_of > now + CLOCK_TOLERANCE:
+def _ask(*, last: BundleAnswer | None, extra: Sequence[str]) -> BundleAnswer:
+    """Return one run's complete answer; begin again once if a run was published."""
+    covered = last is not None and not bundles.missing_symbols(last, extra=extra)
+    known = last.run_id if last is not None and covered else None
+    answer = _ask_once(last=last, extra=extra, known_run_id=known)
+    if answer is None:
+        answer = _ask_once(last=last, extra=extra, known_run_id=None)
+    if answer is None:
         raise CentralUnavailable(
-            "본사 자료의 시각이 미래입니다. 두 서버의 시계를 맞추세요."
+            "본사 분석이 요청하는 사이에 두 번 바뀌었습니다. 다음 요청에서 다시 합니다."
         )
-    if last is not None and answer.data_as_of < last.data_as_of:
+    return answer
+
+
+def _ask_once(
+    *, last: BundleAnswer | None, extra: Sequence[str], known_run_id: str | None
+) -> BundleAnswer | None:
+    """Ask in as many parts as the markets need; None when the parts' runs differ."""
+    client = central_client()
+    wanted = bundles.wanted_symbols(extra=extra, last=last)[:MAX_BUNDLE_SYMBOLS]
+    answer = client.fetch_bundle(symbols=wanted, known_run_id=known_run_id)
+    if answer.unchanged:
+        return answer
+    asked = set(wanted)
+    while True:
+        missing = bundles.missing_symbols(answer, extra=extra)
+        wanted = [symbol for symbol in missing if symbol not in asked]
+        if not wanted:
+            return answer
+        wanted = wanted[:MAX_BUNDLE_SYMBOLS]
+        asked.update(wanted)
+        part = client.fetch_bundle(symbols=wanted)
+        if part.run_id != answer.run_id:
+            return None
+        answer = bundles.merge(answer, part)
+
+
+def _keep(
+    answer: BundleAnswer, *, snapshot: CentralSnapshot | None, now: datetime
+) -> PullResult:
+    """The run is known already: only when it was confirmed, and its state, can change."""
+    if snapshot is None or answer.run_id != snapshot.run_id:
         raise CentralUnavailable(
-            "본사가 더 오래된 자료를 보내 버렸습니다. 본사 운영자에게 알리세요."
+            "본사가 우리에게 없는 분석을 그대로라고 답해 버렸습니다."
+            " 본사 운영자에게 알리세요."
         )
-    for symbol, levels in answer.support_levels.items():
-        if any(
-            level.price is not None and level.price >= levels.price
-            for level in levels.levels.values()
-        ):
-            raise CentralUnavailable(
-                f"본사 자료가 틀립니다: {symbol}의 지지선이 현재가 이상입니다."
-            )
+    # `stale` is decided when serving, so the same run may turn stale.
+    news = {"stale": answer.stale, "next_run_at": answer.next_run_at}
+    _store(snapshot.bundle.model_copy(update=news), now=now)
+    return PullResult(outcome="unchanged", run_id=answer.run_id)
 
 
 def _store(answer: BundleAnswer, *, now: datetime) -> None:
@@ -229,9 +235,9 @@ def _note_failure(
     *, state: PullState, error: CentralUnavailable, now: datetime
 ) -> None:
     failures = state.failures + 1
-    pause = error.retry_after or 0.0
+    pause = error.retry_after or 0
     if failures >= BREAKER_FAILURES:
-        pause = max(pause, random.uniform(*BREAKER_PAUSE))  # noqa: S311
+        pause = max(pause, random.uniform(*BREAKER_PAUSE_SECONDS))  # noqa: S311
     log.warning("central.pull.failed (%d in a row): %s", failures, error)
     PullState.objects.filter(pk=1).update(
         failures=failures,

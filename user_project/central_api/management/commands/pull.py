@@ -23,10 +23,10 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         """Exit 1 when central could not be read."""
-        result = pull(now=timezone.now())
+        result = pull(now=timezone.now(), force=True)
         if options["json"]:
             self.stdout.write(json.dumps(asdict(result), ensure_ascii=False))
-        if result.outcome in ("failed", "skipped"):
-            raise CommandError(result.message or result.outcome)
+        if result.outcome == "failed":
+            raise CommandError(result.message)
         if not options["json"]:
             self.stdout.write(f"{result.outcome}: {result.run_id}")
