@@ -79,7 +79,6 @@ def read_frames(
         header=None,
         names=["market", "started_at", *COLUMNS],
         dtype={"market": "str"} | dict.fromkeys(COLUMNS, "float64"),
-        float_precision="round_trip",
     )
     frame["started_at"] = pd.to_datetime(frame["started_at"], utc=True)
     return {

@@ -25,22 +25,36 @@ class Command(BaseCommand):
     def add_arguments(self, parser: ArgumentParser) -> None:
         """Declare the arguments."""
         parser.add_argument("--json", action="store_true", help="print one JSON object")
+        parser.add_argument(
+            "--last",
+            action="store_true",
+            help="show the last published run; analyse nothing",
+        )
 
     def handle(self, *args: Any, **options: Any) -> None:
-        """Claim the window and work on it in this process."""
-        try:
-            lease = runs.claim_now(now=timezone.now())
-            run = run_pipeline(
-                lease=lease, source=exchange_source(), clock=timezone.now
-            )
-        except (runs.RunBusy, runs.RunLost) as error:
-            raise CommandError(str(error)) from error
+        """Claim the window and work on it in this process, or show the last run."""
+        run = _last_published() if options["last"] else _run_now()
         if options["json"]:
             self.stdout.write(json.dumps(_summary(run), ensure_ascii=False))
         else:
             Console(file=self.stdout, width=100).print(_table(run))  # type: ignore[arg-type]
         if run.state != RunState.PUBLISHED:
             raise CommandError(f"{run.error_code}: {run.error}")
+
+
+def _run_now() -> AnalysisRun:
+    try:
+        lease = runs.claim_now(now=timezone.now())
+        return run_pipeline(lease=lease, source=exchange_source(), clock=timezone.now)
+    except (runs.RunBusy, runs.RunLost) as error:
+        raise CommandError(str(error)) from error
+
+
+def _last_published() -> AnalysisRun:
+    run = AnalysisRun.objects.filter(state=RunState.PUBLISHED).first()
+    if run is None:
+        raise CommandError("nothing was published yet: run it without --last")
+    return run
 
 
 def _summary(run: AnalysisRun, /) -> dict[str, Any]:

@@ -1,0 +1,206 @@
+"""A whole run against an exchange in memory."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+import pytest
+from django.db.models import F
+
+from central_project.market.models import (
+    AnalysisRun,
+    Candle,
+    Coin,
+    ExcludedCoin,
+    Publication,
+    Recommendation,
+    RunState,
+    SupportLevel,
+    Unit,
+)
+from central_project.market.services import runs
+from central_project.market.services.pipeline import run_pipeline
+from central_project.market.services.prune import prune
+from tests.central.market_world import MARKETS, NOW, MemorySource
+
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("short_history")]
+
+
+def run_at(source: MemorySource, now: datetime) -> AnalysisRun:
+    source.now = now
+    lease = runs.claim_now(now=now)
+    return run_pipeline(lease=lease, source=source, clock=lambda: now)
+
+
+def current() -> AnalysisRun | None:
+    return Publication.objects.get().current
+
+
+def test_a_run_publishes_levels_scores_and_status_together(source: MemorySource) -> None:
+    run = run_at(source, NOW)
+
+    assert run.state == RunState.PUBLISHED, run.error
+    assert current() == run
+    assert [name for name, _ in run.ordered_steps()] == [
+        "collect", "analyse", "publish", "prune",
+    ]  # fmt: skip
+    assert SupportLevel.objects.filter(run=run).count() == len(MARKETS)
+    ranked = Recommendation.objects.filter(run=run)
+    assert ranked.count() + run.excluded_count == run.universe_size == len(MARKETS)
+    assert list(ranked.order_by("rank").values_list("rank", flat=True)) == list(
+        range(1, ranked.count() + 1)
+    )
+    assert ranked.count() >= 5
+    assert run.market_status["coins_analysed"] == len(MARKETS)
+    assert (run.data_as_of, run.valid_until) == (NOW, NOW + timedelta(minutes=15))
+
+
+def test_more_than_three_in_ten_failures_keep_the_previous_run(
+    source: MemorySource,
+) -> None:
+    good = run_at(source, NOW)
+    source.broken = set(MARKETS[:4])
+
+    bad = run_at(source, NOW + timedelta(minutes=5))
+
+    assert (bad.state, bad.error_code) == (RunState.FAILED, "TOO_MANY_FAILED")
+    assert "4 of 10" in bad.error
+    assert current() == good
+    assert not SupportLevel.objects.filter(run=bad).exists()
+
+
+def test_three_in_ten_failures_are_published_without_the_failed(
+    source: MemorySource,
+) -> None:
+    run_at(source, NOW)
+    source.broken = set(MARKETS[:3])
+
+    run = run_at(source, NOW + timedelta(minutes=5))
+
+    assert run.state == RunState.PUBLISHED
+    assert run.coins_failed == 3
+    missing = ExcludedCoin.objects.filter(run=run, reason="CANDLES_UNREADABLE")
+    assert set(missing.values_list("market", flat=True)) == set(MARKETS[:3])
+    assert not SupportLevel.objects.filter(run=run, market__in=MARKETS[:3]).exists()
+
+
+def test_an_exchange_that_is_down_fails_the_run_and_nothing_else(
+    source: MemorySource,
+) -> None:
+    good = run_at(source, NOW)
+    source.is_down = True
+
+    bad = run_at(source, NOW + timedelta(minutes=5))
+
+    assert bad.error_code == "EXCHANGE_UNAVAILABLE"
+    assert current() == good
+
+
+def test_an_unexpected_error_marks_the_run_and_rises(source: MemorySource) -> None:
+    def explode() -> None:
+        raise ZeroDivisionError("bug")
+
+    source.before_candles = explode
+
+    with pytest.raises(ZeroDivisionError):
+        run_at(source, NOW)
+
+    run = AnalysisRun.objects.get()
+    assert (run.state, run.error_code) == (RunState.FAILED, "CRASHED")
+    assert "ZeroDivisionError" in run.steps["collect"]["error"]
+
+
+def test_a_worker_that_was_replaced_publishes_nothing(source: MemorySource) -> None:
+    lease = runs.claim_now(now=NOW)
+    run_pipeline(lease=lease, source=source, clock=lambda: NOW)
+    lease = runs.claim_now(now=NOW + timedelta(minutes=5))
+    clock_calls = []
+
+    def clock() -> datetime:
+        clock_calls.append(1)
+        if len(clock_calls) == 2:  # just before publishing another worker takes over
+            AnalysisRun.objects.filter(pk=lease.run_id).update(attempt=F("attempt") + 1)
+        return NOW + timedelta(minutes=5)
+
+    with pytest.raises(runs.RunLost):
+        run_pipeline(lease=lease, source=source, clock=clock)
+
+    run = AnalysisRun.objects.get(pk=lease.run_id)
+    assert run.state == RunState.RUNNING
+    assert not SupportLevel.objects.filter(run=run).exists()
+    assert current() != run
+
+
+def test_a_repeated_window_replaces_its_rows(source: MemorySource) -> None:
+    run_at(source, NOW)
+
+    again = run_at(source, NOW)
+
+    assert again.attempt == 2
+    assert current() == again
+    assert SupportLevel.objects.count() == len(MARKETS)
+
+
+def test_readers_never_go_back_to_an_older_window(source: MemorySource) -> None:
+    newer = run_at(source, NOW)
+
+    run_at(source, NOW - timedelta(minutes=5))
+
+    assert current() == newer
+
+
+def test_an_excluded_coin_keeps_its_levels_and_loses_its_rank(
+    source: MemorySource,
+) -> None:
+    run_at(source, NOW)
+    best = Recommendation.objects.get(rank=1).market
+    Coin.objects.filter(market=best).update(excluded=True, excluded_reason="점검")
+
+    run = run_at(source, NOW + timedelta(minutes=5))
+
+    assert not Recommendation.objects.filter(run=run, market=best).exists()
+    assert ExcludedCoin.objects.get(run=run, market=best).reason == "EXCLUDED_BY_OPERATOR"
+    assert SupportLevel.objects.filter(run=run, market=best).exists()
+
+
+def test_a_new_coin_is_analysed_as_too_young_and_not_invented(
+    source: MemorySource,
+) -> None:
+    source.born["KRW-BTC"] = NOW - timedelta(hours=5)
+
+    run = run_at(source, NOW)
+
+    assert run.state == RunState.PUBLISHED
+    assert ExcludedCoin.objects.get(market="KRW-BTC").reason == "NOT_ENOUGH_HISTORY"
+    assert not SupportLevel.objects.filter(market="KRW-BTC").exists()
+
+
+def test_too_many_markets_without_history_name_the_remedy(
+    monkeypatch: pytest.MonkeyPatch, source: MemorySource
+) -> None:
+    monkeypatch.setattr("central_project.market.services.collect.BACKFILLS_PER_RUN", 2)
+
+    run = run_at(source, NOW)
+
+    assert run.error_code == "TOO_MANY_FAILED"
+    assert "manage_central.py backfill --days 10" in run.error
+
+
+def test_pruning_keeps_what_readers_get(source: MemorySource) -> None:
+    run = run_at(source, NOW)
+    hours = Candle.objects.filter(unit=Unit.HOUR).count()
+
+    counts = prune(now=NOW + timedelta(days=30))
+
+    assert AnalysisRun.objects.get() == run
+    assert counts["candles"] > 0
+    assert not Candle.objects.filter(unit=Unit.FIVE).exists()
+    assert Candle.objects.filter(unit=Unit.HOUR).count() == hours
+
+
+def test_pruning_drops_old_runs_with_their_rows(source: MemorySource) -> None:
+    run_at(source, NOW)
+    newer = run_at(source, NOW + timedelta(days=8))
+
+    assert list(AnalysisRun.objects.all()) == [newer]
+    assert set(SupportLevel.objects.values_list("run", flat=True)) == {newer.pk}
