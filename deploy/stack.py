@@ -30,6 +30,8 @@ from deploy.stack_options import RUN, StackOptions
 from deploy.supervisor import Program, StartFailed, Supervisor
 
 WORKER_SECONDS = 90.0
+MARKETS, CANDLES_PER_CALL, CALLS_PER_SECOND = 128, 200, 9
+"""What the exchange lists and allows, for telling how long the first start takes."""
 PAPER_ACCOUNT = "모의투자"
 
 
@@ -154,8 +156,11 @@ class Stack:
             lambda: self._prepare("user", self._user_commands()),
         )
         self._read_api_key()
-        self._announce(f"Fetching {self.options.history_days} days of candles")
-        self._announce("Starting both servers' processes")
+        self._announce(
+            "Starting both servers; central first needs"
+            f" {self.options.history_days} days of candles"
+            f" (on the first start about {self._history_seconds():.0f} s)"
+        )
         # The first analysis has to find the history, the user side need not wait.
         self._together(self._start_central, lambda: self.start_side("user"))
 
@@ -287,7 +292,12 @@ class Stack:
         for side in SIDES:
             self._programs |= {p.name: p for p in self._processes(side).all()}
 
+    def _history_seconds(self) -> float:
+        pages = MARKETS * self.options.history_days * 24 / CANDLES_PER_CALL
+        return pages / (CALLS_PER_SECOND * float(self.options.rate_factor))
+
     def _start_central(self) -> None:
+        self._start_missing("central-web")
         self.manage("central", "backfill", "--days", str(self.options.history_days))
         self.start_side("central")
 
