@@ -74,11 +74,12 @@ class Story:
         self._chapter("1. Central looks at the market")
         speed = self._central_market_speed()
         self._say(f"The market runs {speed:g} times as fast as the clock on the wall.")
-        run = json.loads(self._stack.manage("central", "run_pipeline", "--json"))
-        self._console.print(_steps_table(run))
         answer = self._until(
             self._central.recommendations, seconds=ANALYSIS_SECONDS, what="a ranking"
         )
+        shown = ("run_pipeline", "--last", "--json")
+        run = json.loads(self._stack.manage("central", *shown).splitlines()[-1])
+        self._console.print(_steps_table(run))
         ranked = answer["recommendations"]
         if not ranked:
             raise StoryFailed(

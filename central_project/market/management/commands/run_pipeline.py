@@ -65,7 +65,7 @@ def _summary(run: AnalysisRun, /) -> dict[str, Any]:
         "coins_failed": run.coins_failed,
         "excluded_count": run.excluded_count,
         "universe_size": run.universe_size,
-        "steps": run.steps,
+        "steps": dict(run.ordered_steps()),
         "error_code": run.error_code,
         "error": run.error,
     }
