@@ -217,7 +217,18 @@ def make_snapshot(now: datetime, **options: Any) -> CentralSnapshot:
         "stale": False,
         **options,
     }
-    body = {**envelope, "recommendations": [_coin()], "support_levels": _levels()}
+    body = {
+        **envelope,
+        "recommendations": [_coin()],
+        "support_levels": _levels(),
+        "market_status": {
+            "phase": "normal",
+            "coins_analysed": 1,
+            "coins_failed": 0,
+            "pipeline": "ok",
+            "exchange": "ok",
+        },
+    }
     return CentralSnapshot.objects.create(
         **{name: envelope[name] for name in _ENVELOPE},
         body=json.dumps(body),

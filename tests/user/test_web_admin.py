@@ -59,6 +59,7 @@ def test_lists_and_rows_open(client: Client, model: type[Model]) -> None:
     for page in [listed, *pages]:
         assert page.status_code == 200
         assert not re.search(r"\d\.\d*0{9,}", page.content.decode())
+        assert ">None<" not in page.content.decode()
 
 
 @pytest.mark.parametrize("model", MODELS, ids=_name)

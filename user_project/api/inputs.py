@@ -34,6 +34,10 @@ class StrictSerializer(serializers.Serializer[Any]):
         return super().to_internal_value(data)
 
 
+class Nothing(StrictSerializer):
+    """An action that needs no body."""
+
+
 class AccountInput(StrictSerializer):
     """A new exchange account; the keys are checked, sealed and never shown again."""
 
@@ -83,7 +87,9 @@ class BotInput(StrictSerializer):
     stages = serializers.IntegerField(required=False)
     multiplier = DecimalText(required=False, max_digits=4, decimal_places=2)
     shape = serializers.ChoiceField(required=False, choices=SHAPES)
-    level = serializers.ChoiceField(required=False, choices=LEVELS)
+    level = serializers.ChoiceField(
+        required=False, choices=LEVELS, initial=Level.MODERATE.value
+    )
     take_profit = DecimalText(
         required=False,
         max_digits=6,

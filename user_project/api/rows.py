@@ -238,7 +238,7 @@ class WireField(serializers.Field):  # type: ignore[type-arg]  # not generic at 
         return value.model_dump(mode="json")
 
 
-@extend_schema_field(Recommendation)
+@extend_schema_field(Recommendation)  # type: ignore[arg-type]  # it reads pydantic models
 class RecommendationField(WireField):
     """One ranked coin."""
 

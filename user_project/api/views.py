@@ -24,6 +24,7 @@ from user_project.api.inputs import (
     AccountInput,
     BotFilter,
     BotInput,
+    Nothing,
     OrderFilter,
     RecommendationFilter,
 )
@@ -57,6 +58,11 @@ class AccountViewSet(
     serializer_class = AccountRow
     queryset = ExchangeAccount.objects.all()
 
+    def get_serializer_class(self) -> type[Any]:
+        """Let the browsable pages ask for what each call takes."""
+        forms = {"create": AccountInput, "check": Nothing}
+        return forms.get(self.action or "", AccountRow)
+
     def get_queryset(self) -> QuerySet[ExchangeAccount]:
         """Only the caller's."""
         return ExchangeAccount.objects.for_user(self.request.user)
@@ -86,6 +92,12 @@ class BotViewSet(mixins.ListModelMixin, viewsets.GenericViewSet[Any]):
 
     serializer_class = BotRow
     queryset = Bot.objects.all()
+
+    def get_serializer_class(self) -> type[Any]:
+        """Let the browsable pages ask for what each call takes."""
+        if self.action in ("create", "preview"):
+            return BotInput
+        return BotRow if self.action in ("list", "metadata") else Nothing
 
     def get_queryset(self) -> QuerySet[Bot]:
         """Only the caller's."""

@@ -6,6 +6,7 @@ Orders, fills and the ledger are facts: nobody adds, edits or deletes them here.
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import datetime
 from decimal import Decimal
 from typing import Any, Final
 
@@ -49,6 +50,24 @@ STATE_COLOURS: Final = {
     BotState.HALTED.value: "#a21caf",
 }
 QUIET: Final = "#64748b"
+LABELS: Final = {
+    "owner": "소유자",
+    "account": "거래소 계정",
+    "bot": "봇",
+    "cycle": "회차",
+    "order": "주문",
+    "fill": "체결",
+    "created_at": "만든 시각",
+    "reason_at": "이유가 생긴 시각",
+    "fence": "처리 번호",
+    "lease_owner": "처리 중인 작업자",
+    "lease_until": "처리 기한",
+    "body_sha256": "주문 본문 해시",
+    "not_found_count": "거래소가 모른다고 답한 횟수",
+    "looked_up_at": "마지막 조회",
+    "cancel_asked_at": "취소 요청 시각",
+}
+"""Korean names of fields whose model says nothing."""
 
 
 def badge(text: str, colour: str) -> str:
@@ -61,22 +80,32 @@ def badge(text: str, colour: str) -> str:
     )
 
 
-def _plain_column(field: models.Field[Any, Any]) -> Callable[[models.Model], str]:
-    @admin.display(description=field.verbose_name, ordering=field.name)
-    def column(row: models.Model) -> str:
-        value: Decimal | None = getattr(row, field.name)
-        return "-" if value is None else plain(value)
+def _column(field: models.Field[Any, Any]) -> Callable[[models.Model], Any]:
+    label = LABELS[field.name] if _unnamed(field) else field.verbose_name
+
+    @admin.display(description=label, ordering=field.name)
+    def column(row: models.Model) -> Any:
+        value = getattr(row, field.name)
+        if value is None:
+            return "-"
+        if isinstance(value, datetime):
+            return f"{timezone.localtime(value):%Y-%m-%d %H:%M:%S}"
+        return plain(value) if isinstance(value, Decimal) else value
 
     return column
 
 
+def _unnamed(field: models.Field[Any, Any]) -> bool:
+    return field.name in LABELS and field.verbose_name == field.name.replace("_", " ")
+
+
 class PlainNumbersAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # not generic at run time
-    """Shows each DecimalField ``x`` as column ``x_text``: no padding zeros."""
+    """Shows a decimal or unnamed field ``x`` as ``x_text``: no zeros, Korean name."""
 
     def __init__(self, model: type[models.Model], site: admin.AdminSite) -> None:
         for field in model._meta.fields:
-            if isinstance(field, models.DecimalField):
-                setattr(self, f"{field.name}_text", _plain_column(field))
+            if isinstance(field, models.DecimalField) or _unnamed(field):
+                setattr(self, f"{field.name}_text", _column(field))
         super().__init__(model, site)
 
     def _shown(self, names: tuple[str, ...]) -> list[str]:
@@ -134,13 +163,13 @@ class BotAdmin(PlainNumbersAdmin):
     list_display = (
         "name",
         "coin",
-        "owner",
+        "owner_text",
         "mode",
         "state_badge",
         "reason_sentence",
         "budget_text",
         "stages",
-        "created_at",
+        "created_at_text",
     )
     list_filter = ("state", "account__mode", "owner")
     list_select_related = ("owner", "account")
@@ -239,7 +268,7 @@ class CycleAdmin(FactsAdmin):
     """Rounds."""
 
     list_display = (
-        "bot",
+        "bot_text",
         "seq",
         "market",
         "state",
@@ -260,7 +289,7 @@ class OrderAdmin(FactsAdmin):
 
     list_display = (
         "created_at",
-        "bot",
+        "bot_text",
         "market",
         "stage",
         "side",
@@ -282,7 +311,7 @@ class FillAdmin(FactsAdmin):
 
     list_display = (
         "traded_at",
-        "order",
+        "order_text",
         "price_text",
         "volume_text",
         "funds_text",
@@ -296,7 +325,7 @@ class FillAdmin(FactsAdmin):
 class LedgerEntryAdmin(FactsAdmin):
     """Bookings."""
 
-    list_display = ("id", "cycle", "account", "currency", "amount_text")
+    list_display = ("id", "cycle_text", "account", "currency", "amount_text")
     list_filter = ("account", "currency")
     list_select_related = ("cycle__bot",)
     search_fields = ("fill__trade_uuid",)
@@ -306,7 +335,7 @@ class LedgerEntryAdmin(FactsAdmin):
 class BotEventAdmin(FactsAdmin):
     """The bots' diary."""
 
-    list_display = ("at", "bot", "kind", "message")
+    list_display = ("at", "bot_text", "kind", "message")
     list_filter = ("kind",)
     list_select_related = ("bot",)
     search_fields = ("message", "bot__name")
