@@ -10,7 +10,6 @@ import sys
 import warnings
 from argparse import ArgumentParser, ArgumentTypeError, Namespace
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
@@ -18,28 +17,11 @@ from pathlib import Path
 from aiohttp import web
 from jwt.warnings import InsecureKeyLengthWarning
 
-from deploy.simulator.auth import KeyRing
-from deploy.simulator.clock import HOUR_MS, MINUTE_MS, PathClock, path_start
-from deploy.simulator.house import House, real_ms
-from deploy.simulator.journal import Journal, StateUnusable
-from deploy.simulator.limits import RateLimits
-from deploy.simulator.liveliness import suggested_speed
-from deploy.simulator.market import SyntheticMarket
-from deploy.simulator.path import PathSource
+from deploy.simulator.assembly import Account, CannotStart, build_house
+from deploy.simulator.house import House
+from deploy.simulator.journal import StateUnusable
 from deploy.simulator.server import application
-from deploy.simulator.tape import Tape
-from deploy.simulator.venue import Venue, instant
-
-
-class CannotStart(Exception):
-    """The simulator cannot start; the message says what would help."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Account:
-    access_key: str
-    secret: str = field(repr=False)
-    krw: Decimal
+from deploy.simulator.venue import instant
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -63,7 +45,7 @@ def _parser() -> ArgumentParser:
         description="A local Upbit: synthetic or recorded market, paper money.",
     )
     add = parser.add_argument
-    add("--port", type=int, required=True, help="port to listen on")
+    add("--port", type=_port, required=True, help="port to listen on")
     add("--host", default="127.0.0.1", help="address to listen on")
     add("--seed", type=_seed, default=1, help="seed of the synthetic market")
     add(
@@ -85,6 +67,12 @@ def _parser() -> ArgumentParser:
     add("--rate-factor", type=_factor, default=1.0, help="multiplies the rate limits")
     add("--state", type=Path, metavar="DIR", help="keeps accounts and orders")
     return parser
+
+
+def _port(text: str) -> int:
+    if not text.isdecimal() or not 0 < int(text) < 65536:
+        raise ArgumentTypeError(f"{text} is not a port; choose 1 to 65535")
+    return int(text)
 
 
 def _seed(text: str) -> int:
@@ -117,7 +105,7 @@ def _time(text: str) -> datetime:
     return at if at.tzinfo is not None else at.replace(tzinfo=UTC)
 
 
-def _account(text: str) -> _Account:
+def _account(text: str) -> Account:
     """Read ACCESS:SECRET:KRW; the message never repeats the secret."""
     parts = text.split(":")
     if len(parts) != 3 or not all(parts):
@@ -128,7 +116,7 @@ def _account(text: str) -> _Account:
         raise ArgumentTypeError("an account's KRW must be a number") from error
     if not krw.is_finite() or not 0 <= krw <= Decimal(10) ** 12:
         raise ArgumentTypeError("an account's KRW must be 0 to 1000000000000")
-    return _Account(access_key=parts[0], secret=parts[1], krw=krw)
+    return Account(access_key=parts[0], secret=parts[1], krw=krw)
 
 
 async def _serve(options: Namespace) -> None:
@@ -137,7 +125,7 @@ async def _serve(options: Namespace) -> None:
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, stop.set)
     with contextlib.ExitStack() as stack:
-        house = _house(options, stack)
+        house = build_house(options, stack)
         runner = web.AppRunner(application(house=house), handle_signals=False)
         await runner.setup()
         try:
@@ -169,103 +157,6 @@ def _greeting(options: Namespace, house: House) -> str:
 
 def _path_text(ms: int) -> str:
     return f"{instant(ms):%Y-%m-%d %H:%M} UTC"
-
-
-def _house(options: Namespace, stack: contextlib.ExitStack) -> House:
-    """Build everything that the requests share, from scratch or from kept state."""
-    source, wanted_ms, step_ms = _source(options)
-    now_ms = real_ms()
-    journal, events = None, []
-    if options.state is not None:
-        journal = Journal(directory=options.state)
-        stack.callback(journal.close)
-        events = list(journal.read())
-    clock = _kept_clock(options, events)
-    if clock is None:
-        clock = _new_clock(options, source, wanted_ms, step_ms, now_ms)
-        if journal is not None:
-            journal.append(_clock_event(options, clock))
-    tapes = {
-        one.market: Tape(market=one.market, source=source, clock=clock)
-        for one in source.listings
-    }
-    venue = Venue(tapes=tapes, journal=journal)
-    for event in events:
-        venue.restore(event=event)
-    keys = KeyRing()
-    for account in options.account:
-        keys.add(
-            access_key=account.access_key, secret=account.secret, now=instant(now_ms)
-        )
-        venue.open_account(account=account.access_key, krw=account.krw)
-    return House(
-        venue=venue,
-        listings=source.listings,
-        keys=keys,
-        limits=RateLimits(factor=options.rate_factor),
-        clock=clock,
-    )
-
-
-def _source(options: Namespace) -> tuple[PathSource, int, int]:
-    """Return (path, where on it to begin in ms, what must align with real time in ms)."""
-    if (options.replay is None) != (options.replay_from is None):
-        raise CannotStart("--replay and --replay-from go together; give both or none")
-    if options.replay is None:
-        return SyntheticMarket(seed=options.seed), 0, MINUTE_MS
-    # Reading recordings needs pyarrow, which takes a second to load.
-    from deploy.simulator.replay import ReplayUnusable, load_replay
-
-    try:
-        source = load_replay(file=options.replay, at=options.replay_from)
-    except ReplayUnusable as error:
-        raise CannotStart(str(error)) from error
-    return source, int(options.replay_from.timestamp() * 1000), HOUR_MS
-
-
-def _new_clock(
-    options: Namespace, source: PathSource, wanted_ms: int, step_ms: int, now_ms: int
-) -> PathClock:
-    begin = path_start(wanted_ms=wanted_ms, start_ms=now_ms, step_ms=step_ms)
-    speed = options.speed or suggested_speed(
-        market_source=source, path_start_minute=begin // MINUTE_MS
-    )
-    return PathClock(start_ms=now_ms, path_start_ms=begin, speed=speed)
-
-
-def _origin(options: Namespace) -> str:
-    if options.replay is None:
-        return f"seed {options.seed}"
-    return f"{options.replay.name} from {options.replay_from.isoformat()}"
-
-
-def _clock_event(options: Namespace, clock: PathClock) -> dict[str, str | int | float]:
-    return {
-        "event": "clock",
-        "origin": _origin(options),
-        "start_ms": clock.start_ms,
-        "path_start_ms": clock.path_start_ms,
-        "speed": clock.speed,
-    }
-
-
-def _kept_clock(
-    options: Namespace, events: list[dict[str, object]]
-) -> PathClock | None:
-    """Return the clock of an earlier run, so that its path goes on."""
-    kept = next((event for event in events if event["event"] == "clock"), None)
-    if kept is None:
-        return None
-    if kept["origin"] != _origin(options) or options.speed not in (None, kept["speed"]):
-        raise CannotStart(
-            f"--state {options.state} belongs to {kept['origin']} at speed"
-            f" {kept['speed']}; start it with these, or name another directory"
-        )
-    return PathClock(
-        start_ms=int(str(kept["start_ms"])),
-        path_start_ms=int(str(kept["path_start_ms"])),
-        speed=float(str(kept["speed"])),
-    )
 
 
 if __name__ == "__main__":

@@ -37,7 +37,10 @@ class Bars:
 
     def part(self, a: int, b: int) -> Bars:
         """Return the bars from index *a* up to but without *b*."""
-        return Bars(*(getattr(self, field.name)[a:b] for field in fields(self)))
+        return Bars(*(getattr(self, name)[a:b] for name in _COLUMNS))
+
+
+_COLUMNS = tuple(field.name for field in fields(Bars))
 
 
 def _none() -> Bars:
@@ -56,7 +59,7 @@ def joined(parts: list[Bars]) -> Bars:
     if len(parts) == 1:
         return parts[0]
     return Bars(
-        *(np.concatenate([getattr(p, f.name) for p in parts]) for f in fields(Bars))
+        *(np.concatenate([getattr(part, name) for part in parts]) for name in _COLUMNS)
     )
 
 

@@ -7,7 +7,6 @@ in any order and is always the same.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 from zlib import crc32
@@ -16,7 +15,7 @@ import numpy as np
 
 from common.money import ticks_of
 from deploy.simulator.names import CAUTIONED, COINS, PEGGED, WARNED, YOUNG, Coin
-from deploy.simulator.path import Cells, Listing, joined
+from deploy.simulator.path import EMPTY, Cells, Listing, joined
 from deploy.simulator.ticks import Floats, TickGrid
 
 BLOCK = 1440
@@ -56,7 +55,6 @@ class SyntheticMarket:
         self._steps: dict[str, dict[int, float]] = {m: {} for m in self._coins}
         self._offsets: dict[str, dict[int, float]] = {m: {0: 0.0} for m in self._coins}
         self._factor = lru_cache(maxsize=400)(self._make_factor)
-        self._log_path = lru_cache(maxsize=64)(self._make_log_path)
         self._block = lru_cache(maxsize=_CACHED_BLOCKS)(self._make_block)
 
     @property
@@ -76,9 +74,11 @@ class SyntheticMarket:
         """Return the minutes with trades in ``[first, last)``."""
         first = max(first, self.first_minute(market))
         if first >= last:
-            first = last
+            return EMPTY
         blocks = range(first // BLOCK, -(-last // BLOCK))
-        return joined([self._block(market, b) for b in blocks]).between(first, last)
+        # From the start outwards: each day's price hangs on the days between.
+        made = {b: self._block(market, b) for b in sorted(blocks, key=abs)}
+        return joined([made[b] for b in blocks]).between(first, last)
 
     def _make_factor(self, block: int) -> tuple[Floats, Floats]:
         """Return the whole market's returns and its mood, minute by minute."""
@@ -94,52 +94,54 @@ class SyntheticMarket:
         draws = [self._stream(3, block - age).standard_normal() for age in range(4)]
         return float(0.35 * np.dot(draws, (0.7, 0.5, 0.4, 0.3)))
 
-    def _make_log_path(self, market: str, block: int) -> tuple[Floats, Floats]:
-        """Return one day's minute returns and the mood they were drawn under."""
+    def _returns(
+        self, market: str, block: int
+    ) -> tuple[np.random.Generator, Floats, Floats]:
+        """Return one day's minute returns, their mood, and the stream after both."""
         who = self._coins[market]
         factor, market_mood = self._factor(block)
         rng = self._stream(2, block, who.stream)
         mood = _mood(rng, level=0.3 * rng.standard_normal()) * np.sqrt(market_mood)
-        own = rng.standard_normal(BLOCK) * mood * who.sigma
+        returns = rng.standard_normal(BLOCK) * mood * who.sigma + who.beta * factor
         if who.coin.code not in PEGGED and rng.random() < _EVENTS_A_DAY:
             size = rng.uniform(0.06, 0.22) * (1 if rng.random() < 0.6 else -1)
-            own = own + _shock(rng, size=size)
-        returns = who.beta * factor + own
+            returns = returns + _shock(rng, size=size)
         self._steps[market][block] = float(returns.sum())
-        return returns, mood
+        return rng, returns, mood
 
     def _step(self, market: str, block: int) -> float:
         if block not in self._steps[market]:
-            self._log_path(market, block)
+            self._returns(market, block)
         return self._steps[market][block]
 
     def _offset(self, market: str, block: int) -> float:
         """Return log price at the block's start over log price at minute 0."""
         known = self._offsets[market]
-        for b in _from_zero(block):
-            if b not in known:
-                before = b - 1 if b > 0 else b + 1
-                step = self._step(market, before if b > 0 else b)
-                known[b] = known[before] + (step if b > 0 else -step)
+        missing = block
+        while missing not in known:
+            missing += 1 if missing < 0 else -1
+        for b in range(missing + 1, block + 1):
+            known[b] = known[b - 1] + self._step(market, b - 1)
+        for b in range(missing - 1, block - 1, -1):
+            known[b] = known[b + 1] - self._step(market, b)
         return known[block]
 
     def _make_block(self, market: str, block: int) -> Cells:
         who = self._coins[market]
-        returns, mood = self._log_path(market, block)
-        rng = self._stream(4, block, who.stream)
-        start = self._offset(market, block) + np.log(who.price)
-        close = start + np.cumsum(returns)
-        opening = close - returns
-        wicks = np.abs(rng.standard_normal((2, BLOCK))) * mood * who.sigma * 0.6
-        high = np.maximum(opening, close) + wicks[0]
-        low = np.minimum(opening, close) - wicks[1]
+        rng, returns, mood = self._returns(market, block)
         traded = np.flatnonzero(rng.random(BLOCK) < who.trade_rate * np.sqrt(mood))
-        size = np.exp(0.9 * rng.standard_normal(BLOCK) - 0.4) * mood
-        size *= 0.5 + 0.6 * np.abs(returns) / who.sigma
-        prices = who.ticks.round(np.exp(np.stack((opening, high, low, close))))
-        opening, high, low, close = prices[:, traded]
+        start = self._offset(market, block) + np.log(who.price)
+        close = (start + np.cumsum(returns))[traded]
+        returns, mood = returns[traded], mood[traded]
+        wicks = np.abs(rng.standard_normal((2, len(traded)))) * mood * who.sigma * 0.6
+        logs = np.stack((close - returns, close, close, close))
+        logs[1] = np.maximum(logs[0], close) + wicks[0]
+        logs[2] = np.minimum(logs[0], close) - wicks[1]
+        opening, high, low, close = who.ticks.round(np.exp(logs))
         typical = (opening + high + low + close) / 4
-        volume = np.maximum(np.round(who.quote * size[traded] / typical, 8), 1e-8)
+        size = np.exp(0.9 * rng.standard_normal(len(traded)) - 0.4) * mood
+        size *= 0.5 + 0.6 * np.abs(returns) / who.sigma
+        volume = np.maximum(np.round(who.quote * size / typical, 8), 1e-8)
         minute = block * BLOCK + traded
         return Cells(minute, opening, high, low, close, volume, volume * typical)
 
@@ -147,16 +149,11 @@ class SyntheticMarket:
         return np.random.default_rng([self._seed, kind, block + _FAR, *more])
 
 
-def _from_zero(block: int) -> Iterator[int]:
-    yield from range(1, block + 1) if block > 0 else range(-1, block - 1, -1)
-
-
 def _mood(rng: np.random.Generator, *, level: float) -> Floats:
     """Return a volatility factor around 1 that clusters in hours and quarters of a day."""
-    quarters = np.repeat(rng.standard_normal(4), BLOCK // 4)
-    hours = np.repeat(rng.standard_normal(24), BLOCK // 24)
+    quarters, hours = np.repeat(rng.standard_normal(4), 6), rng.standard_normal(24)
     mood: Floats = np.exp(level + 0.3 * quarters + 0.25 * hours - 0.13)
-    return mood
+    return np.repeat(mood, BLOCK // 24)
 
 
 def _shock(rng: np.random.Generator, *, size: float) -> Floats:

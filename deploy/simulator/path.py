@@ -41,7 +41,10 @@ class Cells:
     def between(self, first: int, last: int) -> Cells:
         """Return the cells of the minutes from *first* up to but without *last*."""
         a, b = np.searchsorted(self.minute, (first, last))
-        return Cells(*(getattr(self, field.name)[a:b] for field in fields(self)))
+        return Cells(*(getattr(self, name)[a:b] for name in _COLUMNS))
+
+
+_COLUMNS = tuple(field.name for field in fields(Cells))
 
 
 def joined(parts: list[Cells]) -> Cells:
@@ -51,7 +54,7 @@ def joined(parts: list[Cells]) -> Cells:
     if not parts:
         return EMPTY
     return Cells(
-        *(np.concatenate([getattr(p, f.name) for p in parts]) for f in fields(Cells))
+        *(np.concatenate([getattr(part, name) for part in parts]) for name in _COLUMNS)
     )
 
 

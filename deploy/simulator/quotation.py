@@ -12,7 +12,7 @@ from common.money import ticks_of
 from common.upbit import CANDLE_PAGE
 from deploy.simulator import errors
 from deploy.simulator.clock import MINUTE_MS
-from deploy.simulator.house import HOUSE, House
+from deploy.simulator.house import HOUSE, House, look_through
 from deploy.simulator.quotation_views import (
     BOOK_LEVELS,
     Json,
@@ -58,6 +58,7 @@ async def ticker_all(request: web.Request) -> web.Response:
     if not wanted <= {"KRW", "BTC", "USDT"}:
         raise errors.wrong_value()
     tapes = list(house.venue.tapes.values()) if "KRW" in wanted else []
+    await look_through(house, tapes)
     return _present(tapes, lambda t: ticker_view(t, now_ms=house.now_ms()))
 
 

@@ -99,10 +99,10 @@ def _candles(market: str, bars: Bars) -> list[Json]:
 
 def ticker_view(tape: Tape, *, now_ms: int) -> Json | None:
     """Return a market's ticker, or None before its first trade."""
-    last = tape.last(at_ms=now_ms)
+    last, forming = tape.present(now_ms=now_ms)
     if not len(last):
         return None
-    day, forming = tape.day(now_ms=now_ms), tape.forming(now_ms=now_ms)
+    day = tape.day(now_ms=now_ms)
     price, at_ms = float(last.close[-1]), int(last.last_ms[-1])
     known = [bars for bars in (day.today, forming) if len(bars)]
     # A day without a trade so far shows its last price all over, as the exchange does.

@@ -117,7 +117,8 @@ def load_replay(*, file: Path, at: datetime) -> RecordedMarket:
 
 def _read(file: Path) -> pa.Table:
     try:
-        names = pq.read_schema(file).names
+        recording = pq.ParquetFile(file)
+        names = recording.schema_arrow.names
         missing = [name for name in NEEDED if name not in names]
         if missing:
             raise ReplayUnusable(
@@ -126,7 +127,7 @@ def _read(file: Path) -> pa.Table:
                 f" (and may have {OPTIONAL})"
             )
         optional = [OPTIONAL] if OPTIONAL in names else []
-        return pq.read_table(file, columns=[*NEEDED, *optional])
+        return recording.read(columns=[*NEEDED, *optional])
     except FileNotFoundError as error:
         raise ReplayUnusable(f"{file} does not exist; check --replay") from error
     except (OSError, pa.ArrowException) as error:

@@ -13,7 +13,7 @@ from aiohttp import web
 
 from deploy.simulator import quotation, trading
 from deploy.simulator.errors import UpbitProblem
-from deploy.simulator.house import CALLER, HOUSE, House
+from deploy.simulator.house import CALLER, HOUSE, House, look_through
 from deploy.simulator.venue import instant
 from user_project.trading.matching_orders import OrderNotFound, OrderRefused
 
@@ -154,12 +154,21 @@ def _problem(error: UpbitProblem | OrderRefused | OrderNotFound) -> UpbitProblem
 
 
 async def _matching(app: web.Application) -> AsyncIterator[None]:
-    """Keep matching going although nobody asks."""
-    task = asyncio.create_task(_match_for_ever(app[HOUSE]))
+    """Keep matching going although nobody asks, and look through history once."""
+    tasks = [
+        asyncio.create_task(_match_for_ever(app[HOUSE])),
+        asyncio.create_task(_warm_up(app[HOUSE])),
+    ]
     yield
-    task.cancel()
-    with contextlib.suppress(asyncio.CancelledError):
-        await task
+    for task in tasks:
+        task.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await task
+
+
+async def _warm_up(house: House) -> None:
+    """Compute each market's year, one at a time, before somebody asks for all."""
+    await look_through(house, house.venue.tapes.values())
 
 
 async def _match_for_ever(house: House) -> None:

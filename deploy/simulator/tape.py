@@ -111,6 +111,17 @@ class Tape:
             self._last = (at_ms, found)
         return found
 
+    def present(self, *, now_ms: int) -> tuple[Bars, Bars]:
+        """Return (last trade, bar of the minute so far), either possibly empty."""
+        begin = now_ms // MINUTE_MS * MINUTE_MS
+        trades = self.trades(after_ms=begin - 1, until_ms=now_ms)
+        if not len(trades):
+            return self.last(at_ms=now_ms), NONE
+        last = _last_of(trades)
+        if self._last is None or now_ms > self._last[0]:
+            self._last = (now_ms, last)
+        return last, _bars(trades)
+
     def _search(self, at_ms: float) -> Bars:
         for reach in _REACH:
             path_reach = reach * MINUTE_MS
@@ -121,15 +132,7 @@ class Tape:
         return NONE
 
     def _latest(self, *, after_ms: float, until_ms: float) -> Bars:
-        trades = self.trades(after_ms=after_ms, until_ms=until_ms)
-        if not len(trades):
-            return NONE
-        i = len(trades) - 1
-        return Bars(
-            trades.at_ms[i:] // MINUTE_MS,
-            *(trades.price[i:],) * 4,
-            *(trades.volume[i:], trades.quote[i:], trades.at_ms[i:]),
-        )
+        return _last_of(self.trades(after_ms=after_ms, until_ms=until_ms))
 
     def minutes(self, *, first: int, last: int, now_ms: int) -> Bars:
         """Return the minute bars of ``[first, last)``, the forming one included."""
@@ -145,13 +148,8 @@ class Tape:
             self._extend_live(now)
             parts.append(self._live.between(max(first, start), last))
         if first <= now < last:
-            parts.append(self.forming(now_ms=now_ms))
+            parts.append(self._traded(now * MINUTE_MS, now_ms))
         return joined(parts)
-
-    def forming(self, *, now_ms: int) -> Bars:
-        """Return the bar of the present minute so far, or none."""
-        begin = now_ms // MINUTE_MS * MINUTE_MS
-        return self._traded(begin, now_ms)
 
     def _extend_live(self, now_minute: int) -> None:
         if now_minute > self._live_until:
@@ -161,13 +159,7 @@ class Tape:
             self._live_until = now_minute
 
     def _traded(self, from_ms: int, until_ms: int) -> Bars:
-        trades = self.trades(after_ms=from_ms - 1, until_ms=until_ms)
-        return from_trades(
-            at_ms=trades.at_ms,
-            price=trades.price,
-            volume=trades.volume,
-            quote=trades.quote,
-        )
+        return _bars(self.trades(after_ms=from_ms - 1, until_ms=until_ms))
 
     def hours(self, *, first: int, last: int, now_ms: int) -> Bars:
         """Return the hour bars that begin in ``[first, last)``, the forming included."""
@@ -205,6 +197,11 @@ class Tape:
             end, span = begin, span * 3
         return found.part(max(len(found) - count, 0), len(found))
 
+    @property
+    def known(self) -> bool:
+        """Tell whether history has been looked through, so that figures are cheap."""
+        return self._day is not None
+
     def day(self, *, now_ms: int) -> Day:
         """Return the figures behind a ticker, computed once a minute."""
         minute = now_ms // MINUTE_MS
@@ -231,3 +228,23 @@ class Tape:
             year_low=float(year.low[low]) if len(year) else math.nan,
             year_low_minute=int(year.minute[low]) if len(year) else minute,
         )
+
+
+def _bars(trades: Trades) -> Bars:
+    return from_trades(
+        at_ms=trades.at_ms,
+        price=trades.price,
+        volume=trades.volume,
+        quote=trades.quote,
+    )
+
+
+def _last_of(trades: Trades) -> Bars:
+    if not len(trades):
+        return NONE
+    i = len(trades) - 1
+    return Bars(
+        trades.at_ms[i:] // MINUTE_MS,
+        *(trades.price[i:],) * 4,
+        *(trades.volume[i:], trades.quote[i:], trades.at_ms[i:]),
+    )

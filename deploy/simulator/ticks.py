@@ -24,8 +24,17 @@ class TickGrid:
 
     def round(self, prices: Floats, /) -> Floats:
         """Return the nearest valid prices, at least the smallest tick."""
-        band = np.searchsorted(self._edges, prices, side="right")
-        step, scale = self._steps[band], self._scales[band]
+        step, scale = self._grid(prices)
         units = np.maximum(np.rint(prices * scale / step), 1.0)
         rounded: Floats = units * step / scale
         return rounded
+
+    def _grid(self, prices: Floats) -> tuple[Floats, Floats]:
+        """Return (step, scale) of each price, or once for all where one band fits."""
+        if prices.size:
+            ends = np.array((prices.min(), prices.max()))
+            first, last = np.searchsorted(self._edges, ends, side="right")
+            if first == last:
+                return self._steps[[first]], self._scales[[first]]
+        band = np.searchsorted(self._edges, prices, side="right")
+        return self._steps[band], self._scales[band]
