@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from contextlib import closing
 from datetime import datetime
 from threading import Lock
 from typing import Any, Final
@@ -196,7 +197,8 @@ def _check_mode(*, exchange: str, mode: str, base_url: str) -> None:
 
 def _ask(*, account: ExchangeAccount, keys: ExchangeKeys, now: datetime) -> KeyReport:
     try:
-        report = _build(account=account, keys=keys).check_key()
+        with closing(_build(account=account, keys=keys)) as adapter:
+            report = adapter.check_key()
     except KeyRefused as error:
         raise _key_refused(error.name or str(error)) from error
     except ExchangeError as error:

@@ -6,7 +6,6 @@ from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from decimal import Decimal
 
 from common.money import MarketRules
 from user_project.trading.orders import (
@@ -140,3 +139,6 @@ class ExchangeAdapter(ABC):
     @abstractmethod
     def check_key(self) -> KeyReport:
         """Read the account and the key's expiry; probe that withdrawal is closed."""
+
+    def close(self) -> None:  # noqa: B027  # nothing to release unless one says so
+        """Release connections; the adapter is not used again."""

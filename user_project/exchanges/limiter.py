@@ -10,6 +10,7 @@ import threading
 import time
 from collections.abc import Callable
 from datetime import timedelta
+from functools import cache
 from typing import Final
 
 import redis
@@ -37,6 +38,11 @@ STRIKE_MEMORY_SECONDS: Final = 3600
 LONGEST_PENALTY_SECONDS: Final = 3600
 FIRST_PENALTY_SECONDS: Final = 60
 _PERIOD: Final = 100  # whole seconds: throttled-py cuts a period to them
+_TIMEOUTS: Final = {"socket_connect_timeout": 3 / 10, "socket_timeout": 1 / 2}
+_STORE_OPTIONS: Final = {
+    **{name.upper(): seconds for name, seconds in _TIMEOUTS.items()},
+    "CONNECTION_POOL_KWARGS": {"retry": Retry(NoBackoff(), 0)},
+}
 _REDIS_TROUBLE: Final = (redis.RedisError, BaseThrottledError, OSError)
 
 
@@ -57,16 +63,8 @@ class RateLimiter:
         self._factor = rate_factor
         self._sleep = sleep
         self._clock = clock
-        milliseconds = {"socket_connect_timeout": 300, "socket_timeout": 500}
-        timeouts = {name: value / 1000 for name, value in milliseconds.items()}
-        self._client = redis.Redis.from_url(
-            redis_url, retry=Retry(NoBackoff(), 0), **timeouts
-        )
-        options = {
-            **{name.upper(): value for name, value in timeouts.items()},
-            "CONNECTION_POOL_KWARGS": {"retry": Retry(NoBackoff(), 0)},
-        }
-        self._shared_store = RedisStore(server=redis_url, options=options)
+        self._client = _connect(redis_url)
+        self._shared_store = RedisStore(server=redis_url, options=_STORE_OPTIONS)
         self._own_store = MemoryStore()
         self._gates: dict[tuple[str, bool], Throttled] = {}
         self._blocked_until: dict[str, float] = {}
@@ -196,6 +194,17 @@ class RateLimiter:
             was_away, self._away_until = self._away_until is not None, None
         if was_away:
             log.info("redis is back, processes share the limit of calls again")
+
+
+@cache
+def _connect(redis_url: str) -> redis.Redis:
+    """One pool for all limiters of a process; redis-py reopens it after a fork."""
+    return redis.Redis.from_url(
+        redis_url,
+        retry=Retry(NoBackoff(), 0),
+        socket_connect_timeout=_TIMEOUTS["socket_connect_timeout"],
+        socket_timeout=_TIMEOUTS["socket_timeout"],
+    )
 
 
 def _gate(*, quota: Quota, store: BaseStore) -> Throttled:

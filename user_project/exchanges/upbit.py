@@ -152,6 +152,10 @@ class UpbitAdapter(ExchangeAdapter):
             client=self._client, wire=self._wire, access_key=self._access_key
         )
 
+    def close(self) -> None:
+        """Close the connections to the exchange."""
+        self._wire.close()
+
     def _place(self, request: OrderRequest, *, kind: OrderKind) -> OrderView:
         if request.kind is not kind:
             raise ValueError(f"{request.kind} order sent as {kind}")

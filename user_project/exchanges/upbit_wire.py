@@ -108,6 +108,10 @@ class UpbitWire:
                 return self.send(request, read, group=group, call=call)
         raise AssertionError("unreachable: the last attempt returns or raises")
 
+    def close(self) -> None:
+        """Close the connections to the exchange."""
+        self.client.close()
+
     def _need_keys(self, group: str) -> None:
         if group in ("default", "order") and not self._has_keys:
             raise KeyRefused("this call needs an API key", name="no_keys")
