@@ -9,7 +9,7 @@ from decimal import Decimal
 import pytest
 
 from common.money import MarketRules
-from user_project.trading.decide import FIRST_BACKOFF, decide
+from user_project.trading.decide import BUSY_TICK, FIRST_BACKOFF, decide
 from user_project.trading.facts import (
     AbortCycle,
     BotFacts,
@@ -170,6 +170,11 @@ class TestFirstBuy:
         decision = decided(cycle=EMPTY, orders=(order(1, Side.BID, state),))
 
         assert (decision.actions, decision.reason) == ((), Why.ORDER_PENDING)
+
+    def test_a_market_order_is_followed_closely(self) -> None:
+        decision = decided(cycle=EMPTY, orders=(order(1, Side.BID, OrderState.OPEN),))
+
+        assert decision.next_tick_at == NOW + BUSY_TICK
 
     def test_missing_funds_end_the_round_and_say_so(self) -> None:
         refused = order(

@@ -9,6 +9,7 @@ import pytest
 from django.db.models import Sum
 
 from tests.user.engine_exchange import ACCOUNT
+from tests.user.factories import make_snapshot
 from tests.user.floor import Floor
 from user_project.accounts.models import ExchangeAccount
 from user_project.bots import services
@@ -102,7 +103,8 @@ class TestARound:
 
 class TestWhatForbidsNewRounds:
     def test_analysis_past_its_validity(self, floor: Floor) -> None:
-        CentralSnapshot.objects.update(valid_until=floor.clock())
+        CentralSnapshot.objects.all().delete()
+        make_snapshot(floor.clock(), valid_until=floor.clock().isoformat())
 
         floor.run()
 

@@ -47,9 +47,8 @@ def wake(shard: int, bot_ids: list[str]) -> None:
 
 @shared_task(name="bots.reconcile_accounts", queue="reconcile", ignore_result=True)
 def reconcile_accounts(**_: Any) -> None:
-    """Compare every account that has bots with its exchange."""
-    accounts = ExchangeAccount.objects.usable().filter(bots__isnull=False).distinct()
-    for account in accounts:
+    """Compare every account with its exchange."""
+    for account in ExchangeAccount.objects.usable():
         reconcile_account(account=account, now=timezone.now())
 
 

@@ -58,10 +58,12 @@ class Watcher:
         *,
         quotes: ExchangeAdapter,
         wake: Callable[[int, list[str]], None],
+        reconcile: Callable[[], None],
         clock: Callable[[], datetime],
     ) -> None:
         self._quotes = quotes
         self._wake = wake
+        self._reconcile = reconcile
         self._clock = clock
         self._last_step_at: datetime | None = None
         self._crossed_at: dict[uuid.UUID, datetime] = {}
@@ -98,6 +100,7 @@ class Watcher:
         if last is None or now - last > GAP:
             log.info("start or gap: every account is reconciled before new orders")
             ExchangeAccount.objects.update(reconciled_at=None)
+            self._reconcile()
 
     def _read_prices(self) -> dict[str, PriceQuote]:
         markets = (

@@ -145,8 +145,7 @@ def _run_cycle(
         bot=bot, cycle=cycle, orders=orders, price=price, rules=rules, now=now
     )
     actions = sells + buys
-    pending = any(order.state in UNSETTLED_ORDERS for order in orders)
-    busy = bool(actions) or pending
+    busy = bool(actions) or any(_is_pending(order) for order in orders)
     next_tick_at = now + (BUSY_TICK if busy else IDLE_TICK)
     if retry_at is not None:
         next_tick_at = min(next_tick_at, max(retry_at, now + BUSY_TICK))
@@ -355,6 +354,12 @@ def _cancels(orders: Sequence[OrderFacts]) -> tuple[Action, ...]:
         for order in orders
         if order.state in (OrderState.OPEN, OrderState.INTENT)
     )
+
+
+def _is_pending(order: OrderFacts) -> bool:
+    """In doubt, or a market order whose fill is a matter of a moment."""
+    at_market = order.price is None and order.state in LIVE_ORDERS
+    return at_market or order.state in UNSETTLED_ORDERS
 
 
 def _triggers(

@@ -9,7 +9,7 @@ from django.conf import settings
 from django.core.management.base import BaseCommand
 from django.utils import timezone
 
-from user_project.bots.tasks import wake
+from user_project.bots.tasks import reconcile_accounts, wake
 from user_project.bots.watch import Watcher
 from user_project.exchanges.registry import build_adapter
 
@@ -34,6 +34,10 @@ class Command(BaseCommand):
             pocket="quotation",
         )
         self.stdout.write(f"watching {settings.UPBIT_BASE_URL}")
-        Watcher(quotes=quotes, wake=wake, clock=timezone.now).run(
-            stopping=lambda: bool(stop_signals)
+        watcher = Watcher(
+            quotes=quotes,
+            wake=wake,
+            reconcile=lambda: reconcile_accounts.apply_async(expires=30),
+            clock=timezone.now,
         )
+        watcher.run(stopping=lambda: bool(stop_signals))
