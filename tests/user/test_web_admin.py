@@ -5,12 +5,15 @@ from __future__ import annotations
 import re
 from decimal import Decimal
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from django.contrib import admin
+from django.contrib.auth.models import Permission
+from django.contrib.messages.storage.cookie import CookieStorage
 from django.db.models import Model
-from django.test import Client
+from django.test import Client, RequestFactory
 from django.urls import reverse
 from django.utils import timezone
 
@@ -136,6 +139,20 @@ def test_saving_options_keeps_state_and_fence(client: Client) -> None:
     assert bot.market == "KRW-BTC"
 
 
+def test_a_bot_that_started_meanwhile_is_left_alone() -> None:
+    opened = make_bot(make_user("alice"))
+    Bot.objects.filter(pk=opened.pk).update(state="running", fence=9)
+    request = RequestFactory().post("/")
+    request._messages = CookieStorage(request)
+    form = SimpleNamespace(changed_data=["name"], cleaned_data={"name": "새 이름"})
+
+    admin.site._registry[Bot].save_model(request, opened, form, change=True)
+
+    now = Bot.objects.get()
+    assert (now.state, now.fence, now.name) == ("running", 9, "비트코인")
+    assert "아무것도 바꾸지 않았습니다" in str(next(iter(request._messages)))
+
+
 @pytest.mark.parametrize(
     ("option", "value"),
     [("budget", "-1"), ("stages", "0"), ("multiplier", "3"), ("jitter", "0.5")],
@@ -189,8 +206,6 @@ def test_actions_go_through_the_services(
 
 def test_operators_who_may_only_look_get_no_actions() -> None:
     looker = make_user("looker", is_staff=True)
-    from django.contrib.auth.models import Permission
-
     looker.user_permissions.add(Permission.objects.get(codename="view_bot"))
     client = Client()
     client.force_login(looker)

@@ -1,18 +1,13 @@
-"""Decimals on the wire: exact text out, text or exact JSON numbers in."""
+"""Decimals on the wire: text without exponents."""
 
 from __future__ import annotations
 
-import codecs
-import json
 from decimal import ROUND_HALF_UP, Context, Decimal
-from typing import IO, Any, Final
+from typing import Any, Final
 
-from django.conf import settings
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
-from rest_framework.exceptions import ParseError
-from rest_framework.parsers import JSONParser
 
 from common.money import plain
 
@@ -38,28 +33,3 @@ class DecimalText(serializers.DecimalField):
             step = Decimal(1).scaleb(-self.shown_places)
             value = value.quantize(step, rounding=ROUND_HALF_UP, context=WIDE)
         return plain(value)
-
-
-def _no_constants(name: str) -> None:
-    raise ValueError(f"{name} is not JSON")
-
-
-class ExactJSONParser(JSONParser):
-    """JSON whose numbers never pass through a float: 1.1 arrives as 1.1."""
-
-    def parse(
-        self,
-        stream: IO[Any],
-        media_type: str | None = None,
-        parser_context: Any = None,
-    ) -> Any:
-        """Read the body; raise ParseError for anything that is not JSON."""
-        encoding = (parser_context or {}).get("encoding", settings.DEFAULT_CHARSET)
-        try:
-            return json.load(
-                codecs.getreader(encoding)(stream),
-                parse_float=Decimal,
-                parse_constant=_no_constants,
-            )
-        except (ValueError, RecursionError) as error:
-            raise ParseError(f"JSON parse error - {error}") from error
