@@ -22,8 +22,9 @@ KEYS = {"access_key": "a" * 40, "secret_key": "s" * 40}
 
 
 @pytest.fixture(autouse=True)
-def fresh_limits() -> None:
-    """Tries of one test do not count for the next."""
+def fresh_limits(settings: Any) -> None:
+    """Tries of one test do not count for the next; hashing is cheap."""
+    settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
     caches["ratelimit"].clear()
 
 
@@ -41,10 +42,19 @@ def test_a_token_opens_the_api() -> None:
     assert answer.status_code == 200
 
 
+def test_an_anonymous_call_is_told_how_to_log_in() -> None:
+    answer = Client().get("/api/v1/bots")
+
+    assert answer.status_code == 401
+    assert answer["WWW-Authenticate"] == "Token"
+    assert answer.json()["code"] == "NOT_AUTHENTICATED"
+    assert "/api/v1/token" in answer.json()["detail"]
+
+
 def test_a_wrong_token_is_refused() -> None:
     answer = Client().get("/api/v1/bots", headers={"Authorization": "Token nonsense"})
 
-    assert answer.status_code in (401, 403)
+    assert answer.status_code == 401
     assert answer.json()["code"] == "AUTHENTICATION_FAILED"
 
 

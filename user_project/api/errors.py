@@ -11,7 +11,7 @@ from typing import Any, Final
 
 from django.db import OperationalError
 from django.utils.translation import gettext as _
-from rest_framework.exceptions import ErrorDetail
+from rest_framework.exceptions import ErrorDetail, NotAuthenticated
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import exception_handler
@@ -55,6 +55,14 @@ def problem_response(exc: Exception, context: dict[str, Any]) -> Response | None
         message = _("데이터베이스에 연결할 수 없습니다. 잠시 뒤 다시 시도하세요.")
         error = FieldError(field=None, code="DATABASE_UNAVAILABLE", message=message)
         return _answer(request, status=503, code=error.code, errors=[error])
+    if isinstance(exc, NotAuthenticated):
+        exc.detail = ErrorDetail(
+            _(
+                "로그인이 필요합니다. `Authorization: Token <토큰>` 헤더를 보내세요."
+                " 토큰은 POST /api/v1/token으로 받습니다."
+            ),
+            code=exc.default_code,
+        )
     response = exception_handler(exc, context)
     if response is None:
         return None
