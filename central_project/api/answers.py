@@ -102,7 +102,7 @@ def support_levels(current: Current, /, *, symbol: str) -> bytes:
         if symbol in errors:
             raise ApiProblem(404, errors[symbol].code, errors[symbol].message)
         return wire.SupportLevelsAnswer(
-            **current.envelope(), **found[symbol].model_dump()
+            **current.envelope(), **found[symbol].model_dump(exclude_unset=True)
         )
 
     return _kept(current, f"support:{symbol}", build)
@@ -113,7 +113,8 @@ def market_status(current: Current, /) -> bytes:
 
     def build() -> wire.MarketStatusAnswer:
         return wire.MarketStatusAnswer(
-            **current.envelope(), **_market_status(current).model_dump()
+            **current.envelope(),
+            **_market_status(current).model_dump(exclude_unset=True),
         )
 
     return _kept(current, "status", build)

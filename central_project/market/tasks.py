@@ -1,4 +1,4 @@
-"""Celery tasks: they wake the services, nothing more."""
+"""Celery tasks: they wake the services, nothing more. Their queues are in settings."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from central_project.market.services.source import exchange_source
 log = logging.getLogger(__name__)
 
 
-@shared_task(name="market.ensure_run", queue="housekeeping")
+@shared_task(name="market.ensure_run")
 def ensure_run(**_: Any) -> None:
     """Start or take over the window that is due; two beats do no harm."""
     lease = runs.claim_due(now=timezone.now())
@@ -28,9 +28,7 @@ def ensure_run(**_: Any) -> None:
         )
 
 
-@shared_task(
-    name="market.run_pipeline", queue="pipeline", soft_time_limit=270, time_limit=300
-)
+@shared_task(name="market.run_pipeline", soft_time_limit=270, time_limit=300)
 def run_pipeline(*, run_id: int, attempt: int, **_: Any) -> None:
     """Work on one claimed run; a message that came too late finds its attempt replaced."""
     lease = runs.RunLease(run_id, attempt)
@@ -40,7 +38,7 @@ def run_pipeline(*, run_id: int, attempt: int, **_: Any) -> None:
         log.info("%s", lost)
 
 
-@shared_task(name="market.prune", queue="housekeeping")
+@shared_task(name="market.prune")
 def prune(**_: Any) -> None:
     """Tidy up even while no run gets as far as its own pruning."""
     pruning.prune(now=timezone.now())

@@ -31,7 +31,19 @@ HOUR = timedelta(hours=1)
 FIVE = timedelta(minutes=5)
 EPOCH = datetime(2026, 1, 1, tzinfo=UTC)
 MARKETS = tuple(
-    f"KRW-{code}" for code in "BTC ETH XRP SOL DOGE ADA TRX LINK AVAX DOT".split()
+    f"KRW-{code}"
+    for code in (
+        "BTC",
+        "ETH",
+        "XRP",
+        "SOL",
+        "DOGE",
+        "ADA",
+        "TRX",
+        "LINK",
+        "AVAX",
+        "DOT",
+    )
 )
 
 
@@ -81,7 +93,9 @@ def hour_of(market: str, started_at: datetime) -> CandleRow:
 class MemorySource:
     """A MarketSource without a network; counts its calls and fails where told."""
 
-    def __init__(self, *, now: datetime = NOW, markets: Iterable[str] = MARKETS) -> None:
+    def __init__(
+        self, *, now: datetime = NOW, markets: Iterable[str] = MARKETS
+    ) -> None:
         self.now = now
         self.listed = list(markets)
         self.born: dict[str, datetime] = {}
@@ -208,7 +222,9 @@ def publish_run(
             price=1000 * rank,
             score=Decimal(90 - rank),
             scores=dict.fromkeys(("technical", "volume", "volatility", "risk"), "50.5"),
-            reasons=[{"code": "RSI_LOW", "ko": "RSI 27: 과매도", "en": "RSI 27: oversold"}],
+            reasons=[
+                {"code": "RSI_LOW", "ko": "RSI 27: 과매도", "en": "RSI 27: oversold"}
+            ],
             metrics={"rsi": "27.1"},
         )
     Publication.objects.update(current=run)

@@ -36,7 +36,9 @@ def current() -> AnalysisRun | None:
     return Publication.objects.get().current
 
 
-def test_a_run_publishes_levels_scores_and_status_together(source: MemorySource) -> None:
+def test_a_run_publishes_levels_scores_and_status_together(
+    source: MemorySource,
+) -> None:
     run = run_at(source, NOW)
 
     assert run.state == RunState.PUBLISHED, run.error
@@ -159,7 +161,9 @@ def test_an_excluded_coin_keeps_its_levels_and_loses_its_rank(
     run = run_at(source, NOW + timedelta(minutes=5))
 
     assert not Recommendation.objects.filter(run=run, market=best).exists()
-    assert ExcludedCoin.objects.get(run=run, market=best).reason == "EXCLUDED_BY_OPERATOR"
+    assert (
+        ExcludedCoin.objects.get(run=run, market=best).reason == "EXCLUDED_BY_OPERATOR"
+    )
     assert SupportLevel.objects.filter(run=run, market=best).exists()
 
 
