@@ -10,13 +10,11 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from django.core.cache import caches
 from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
 
 from tests.user.factories import (
-    PASSWORD,
     QuietExchange,
     make_account,
     make_bot,
@@ -368,35 +366,6 @@ def test_without_an_account_the_page_says_how_to_get_one() -> None:
     page = client.get(reverse("new-bot"))
 
     assert "create_account" in text_of(page)
-
-
-@pytest.fixture
-def cheap_logins(settings: Any) -> None:
-    """Hashing is cheap, and tries of other tests do not count."""
-    settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
-    caches["ratelimit"].clear()
-
-
-@pytest.mark.usefixtures("cheap_logins")
-def test_login_and_logout_work() -> None:
-    make_user("alice", password=PASSWORD)
-    client = Client()
-
-    entered = client.post(reverse("login"), {"username": "alice", "password": PASSWORD})
-    left = client.post(reverse("logout"))
-
-    assert entered.url == reverse("home")
-    assert left.url == reverse("login")
-    assert client.get(reverse("home")).status_code == 302
-
-
-@pytest.mark.usefixtures("cheap_logins")
-def test_guessing_at_the_login_page_is_limited() -> None:
-    body = {"username": "nobody", "password": "guess"}
-
-    statuses = [Client().post(reverse("login"), body).status_code for _ in range(11)]
-
-    assert statuses == [200] * 10 + [429]
 
 
 def test_pages_ask_nothing_of_other_hosts(alice: SimpleNamespace) -> None:
