@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
-from typing import Any
+from typing import Any, Final
 from uuid import UUID
 
 from django.db import transaction
@@ -195,9 +195,24 @@ def _move(*, bot: Bot, trigger: BotTrigger, message: str, now: datetime) -> Bot:
         locked.state = target
         locked.next_tick_at = now
         locked.tick_failures = 0
-        locked.save(update_fields=("state", "next_tick_at", "tick_failures"))
+        # The worker refines it; until then the page must not show the old one.
+        locked.reason = _REASON_OF.get(target, Why.NOTHING).value
+        locked.reason_at = now
+        locked.save(
+            update_fields=(
+                *("state", "next_tick_at", "tick_failures"),
+                *("reason", "reason_at"),
+            )
+        )
         events.record(bot=locked, kind=f"bot.{target}", message=message)
     return locked
+
+
+_REASON_OF: Final = {
+    BotState.PAUSED: Why.PAUSED,
+    BotState.STOPPED: Why.STOPPED,
+    BotState.HALTED: Why.HALTED,
+}
 
 
 def _bundle_for(market: str, *, now: datetime) -> tuple[BundleAnswer, bool]:

@@ -122,7 +122,7 @@ def freshness(*, snapshot: CentralSnapshot | None, now: datetime) -> Freshness:
             " 진행 중인 회차는 계속합니다."
         )
     elif not _phase_allows(bundle):
-        level, allowed = _level(age), False
+        level, allowed = "warn", False
         reason = "시장이 급락 중이거나 멈춰 있어 새 회차를 시작하지 않습니다."
     else:
         level, allowed = _level(age), True
