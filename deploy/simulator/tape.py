@@ -192,7 +192,7 @@ class Tape:
             begin = max(end - span, self.listed_minute // unit * unit)
             read = self.hours if unit % HOUR == 0 else self.minutes
             more = rolled(read(first=begin, last=end, now_ms=now_ms), unit=unit)
-            found = joined([more.between(begin, before), found])
+            found = joined([more, found])
             # Quiet coins have few bars: look back further each time.
             end, span = begin, span * 3
         return found.part(max(len(found) - count, 0), len(found))
