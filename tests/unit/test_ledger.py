@@ -239,6 +239,7 @@ class TestSplittingFees:
 
     def test_free_trades_carry_no_fee(self) -> None:
         assert split_fee(paid_fee=Decimal(0), funds=[Decimal(0), Decimal(5)]) == (0, 0)
+        assert split_fee(paid_fee=Decimal(0), funds=[Decimal(0)]) == (0,)
 
     @pytest.mark.parametrize(
         ("paid_fee", "funds"),

@@ -184,15 +184,15 @@ class TestAmounts:
 
 class TestPrices:
     def test_a_price_that_is_exactly_on_tick_keeps_its_tick(self) -> None:
-        # 400, 200, 100 are exact powers; the exponential yields 199.999...
+        # 1200 is the exact middle; the exponential alone ends at 899.999...
         ladder = calculate_intervals(
-            current_price=Decimal(400),
-            support_level=Decimal(100),
+            current_price=Decimal(1600),
+            support_level=Decimal(900),
             stages=3,
             rules=RULES,
         )
 
-        assert ladder == (Decimal(400), Decimal(200), Decimal(100))
+        assert ladder == (Decimal(1600), Decimal(1200), Decimal(900))
 
     def test_a_ladder_may_cross_into_a_finer_band(self) -> None:
         ladder = calculate_intervals(
