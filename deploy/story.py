@@ -7,6 +7,7 @@ an API key, the user server's API with a token, the exchange with signed reads.
 from __future__ import annotations
 
 import json
+import sys
 import time
 from collections.abc import Callable, Iterator
 from decimal import Decimal
@@ -15,6 +16,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
+from common.money import plain
 from deploy.stack import Stack
 from deploy.story_clients import ApiError, CentralApi, UserApi
 from deploy.story_ledger import LedgerProof, compare_with_exchange
@@ -28,10 +30,10 @@ CHOSEN_COINS = 2
 AUTO_BOTS = 3
 SHOWN_RANKS = 10
 OPTIONS = {
-    "budget": "400000",
+    "budget": "1500000",
     "stages": 5,
     "level": "aggressive",
-    "take_profit": "0.01",
+    "take_profit": "0.006",
     "stage_cooldown_seconds": 5,
     "cycle_cooldown_seconds": 20,
 }
@@ -44,7 +46,8 @@ class StoryFailed(Exception):
 
 def play(stack: Stack) -> bool:
     """Tell the story; True if a round closed and the ledgers equal the exchange."""
-    console = Console(highlight=False, width=100)
+    width = None if sys.stdout.isatty() else 120
+    console = Console(highlight=False, width=width)
     story = Story(stack, console)
     try:
         story.analysis()
@@ -303,9 +306,9 @@ def _ranking_table(ranked: list[dict[str, Any]]) -> Table:
     table.add_column("rank", justify="right")
     table.add_column("coin")
     columns = ("technical", "volume", "volatility", "risk")
-    for column in ("price", "score", *columns):
+    for column in ("price", "score", "techn.", "volume", "calm", "risk"):
         table.add_column(column, justify="right")
-    table.add_column("because")
+    table.add_column("because", no_wrap=True)
     for coin in ranked:
         reasons = coin["reasons"]
         table.add_row(
@@ -335,6 +338,6 @@ def _proof_table(proof: LedgerProof) -> Table:
         table.add_column(column, justify="left" if column == "currency" else "right")
     for line in proof.lines:
         table.add_row(
-            line.currency, f"{line.ours:f}", f"{line.theirs:f}", f"{line.difference:f}"
+            line.currency, *map(plain, (line.ours, line.theirs, line.difference))
         )
     return table

@@ -128,6 +128,6 @@ def standing(factor: str, share: float, /) -> Reason:
     percent = max(1, round(100 * (1 - share if good else share)))
     return Reason(
         code=f"{'STRONG' if good else 'WEAK'}_{factor.upper()}",
-        ko=f"{ko}: {'유리한' if good else '불리한'} 쪽 {percent}%",
+        ko=f"{ko}: {'상위' if good else '하위'} {percent}%",
         en=f"{en}: {'best' if good else 'worst'} {percent}%",
     )

@@ -196,6 +196,7 @@ def _advance(*, order: Order, view: OrderView, now: datetime) -> None:
         return
     if trigger is OrderTrigger.ACCEPT:
         move_order(order=order, trigger=trigger)
+        _record_resting(order)
         return
     release_reservation(order=order, cycle=order.cycle)
     move_order(order=order, trigger=trigger, reserved=order.reserved, closed_at=now)
@@ -204,8 +205,19 @@ def _advance(*, order: Order, view: OrderView, now: datetime) -> None:
             bot=order.bot,
             order=order,
             kind="order.cancelled",
-            message=f"{stage_name(order)} 주문이 취소되었습니다.",
+            message=f"{stage_name(order)} 주문을 거두었습니다.",
         )
+
+
+def _record_resting(order: Order) -> None:
+    if order.price is None:
+        return
+    events.record(
+        bot=order.bot,
+        order=order,
+        kind="order.open",
+        message=f"{stage_name(order)} 주문: {wording.price_text(order.price)}",
+    )
 
 
 def _trigger(*, order: Order, view: OrderView) -> OrderTrigger | None:
