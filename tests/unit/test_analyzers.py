@@ -321,9 +321,9 @@ def test_ordinary_values_are_not_talked_about() -> None:
 @pytest.mark.parametrize(
     ("share", "code", "korean"),
     [
-        (0.97, "STRONG_SPREAD", "호가 스프레드: 유리한 쪽 3%"),
-        (0.999, "STRONG_SPREAD", "호가 스프레드: 유리한 쪽 1%"),
-        (0.08, "WEAK_SPREAD", "호가 스프레드: 불리한 쪽 8%"),
+        (0.97, "STRONG_SPREAD", "호가 스프레드: 상위 3%"),
+        (0.999, "STRONG_SPREAD", "호가 스프레드: 상위 1%"),
+        (0.08, "WEAK_SPREAD", "호가 스프레드: 하위 8%"),
     ],
 )
 def test_a_standing_names_the_side_and_the_share(
