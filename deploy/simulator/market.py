@@ -177,7 +177,8 @@ def _character(coin: Coin, *, seed: int) -> _Character:
     rng = np.random.default_rng([seed, 0, stream])
     pegged = coin.code in PEGGED
     major = coin.turnover > 100_000
-    price = coin.price * (1 if pegged else float(np.exp(rng.normal(0, 0.15))))
+    level = float(np.exp(np.clip(rng.normal(0, 0.15), -0.3, 0.3)))
+    price = coin.price * (1 if pegged else level)
     daily = 0.0015 if pegged else float(rng.uniform(0.012, 0.02 if major else 0.055))
     turnover = coin.turnover * 1e6 * float(np.exp(rng.normal(0, 0.3)))
     rate = float(np.clip(turnover / 6e9, 0.015, 1.0))

@@ -111,13 +111,14 @@ def _private(group: str, handler: Handler) -> Handler:
 async def _limited(
     request: web.Request, group: str, who: str, handler: Handler
 ) -> web.StreamResponse:
-    """Count the call, bring the market up to date, answer; refusals in Upbit's words."""
+    """Count the call, bring the orders up to date, answer; refusals in Upbit's words."""
     house = request.app[HOUSE]
     left = house.limits.take(group=group, who=who, now_ms=house.now_ms())
     if left is None:
         response: web.StreamResponse = _too_many(exchange=group in _EXCHANGE_GROUPS)
     else:
-        house.venue.advance(now_ms=house.now_ms())
+        if group in _EXCHANGE_GROUPS:  # market data does not depend on orders
+            house.venue.advance(now_ms=house.now_ms())
         response = await _answered(request, handler)
     response.headers["Remaining-Req"] = house.limits.header(group=group, left=left or 0)
     return response
