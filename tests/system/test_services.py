@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import socket
 import stat
+import subprocess
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -73,10 +74,13 @@ class TestPostgres:
         self, supervisor: Supervisor, postgres: Postgres
     ) -> None:
         postgres.prepare()
-        stale = f"{os.getpid()}\n{postgres.data}\n0\n{postgres.port}\n\n127.0.0.1\n"
-        (postgres.data / "postmaster.pid").write_text(stale)
+        with subprocess.Popen(["sleep", "60"]) as stranger:
+            lines = [stranger.pid, postgres.data, 0, postgres.port, "", "127.0.0.1"]
+            stale = "".join(f"{line}\n" for line in lines)
+            (postgres.data / "postmaster.pid").write_text(stale)
 
-        start(supervisor, postgres)
+            start(supervisor, postgres)
+            stranger.kill()
 
         assert postgres_answers(postgres.url("postgres"))()
 
