@@ -237,9 +237,11 @@ class TestSplittingFees:
     def test_no_trades_and_no_fee_is_nothing(self) -> None:
         assert split_fee(paid_fee=Decimal(0), funds=[]) == ()
 
-    def test_free_trades_carry_no_fee(self) -> None:
-        assert split_fee(paid_fee=Decimal(0), funds=[Decimal(0), Decimal(5)]) == (0, 0)
-        assert split_fee(paid_fee=Decimal(0), funds=[Decimal(0)]) == (0,)
+    @pytest.mark.parametrize("funds", [[0], [0, 5]])
+    def test_free_trades_carry_no_fee(self, funds: list[int]) -> None:
+        parts = split_fee(paid_fee=Decimal(0), funds=[Decimal(x) for x in funds])
+
+        assert parts == tuple(Decimal(0) for _ in funds)
 
     @pytest.mark.parametrize(
         ("paid_fee", "funds"),
