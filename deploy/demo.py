@@ -8,6 +8,7 @@ import sys
 from datetime import datetime
 from pathlib import Path
 
+from deploy.choices import InvalidChoice, common_choices, replay_choices
 from deploy.launcher import addresses, announce, run_stack, wait_for_stop
 from deploy.runs import fresh_demo_directory
 from deploy.stack import Stack
@@ -16,10 +17,6 @@ from deploy.story import play
 
 ERROR = re.compile(r"\b(ERROR|CRITICAL|FATAL|PANIC|Error:|Exception:)")
 SHOWN_ERRORS = 12
-
-
-class InvalidChoice(Exception):
-    """A variable given to the demo makes no sense; the message says what would."""
 
 
 def main() -> int:
@@ -33,32 +30,9 @@ def main() -> int:
 
 
 def _options() -> StackOptions:
-    changes: dict[str, object] = {"seed": _seed(os.environ.get("SEED") or "7")}
-    replay = os.environ.get("REPLAY")
-    if replay:
-        changes["replay"] = _replay_file(replay)
-        changes["replay_from"] = os.environ.get("REPLAY_FROM") or None
-    if os.environ.get("DANTARO_RATE_FACTOR"):
-        changes["rate_factor"] = os.environ["DANTARO_RATE_FACTOR"]
-    changes["echo"] = os.environ.get("DANTARO_VERBOSE") == "1"
+    changes = {**common_choices(os.environ), **replay_choices(os.environ)}
     directory = fresh_demo_directory(RUN, now=datetime.now().astimezone())
     return StackOptions.lively(directory=directory, mode="demo", **changes)
-
-
-def _seed(text: str) -> int:
-    if not re.fullmatch(r"\d{1,9}", text, re.ASCII):
-        raise InvalidChoice(f"SEED must be a whole number such as 7, not {text!r}")
-    return int(text)
-
-
-def _replay_file(text: str) -> Path:
-    path = Path(text).expanduser().resolve()
-    if not path.is_file():
-        raise InvalidChoice(
-            f"REPLAY names {path}, but there is no such file. Give a parquet file of"
-            " candles, or leave REPLAY out for a synthetic market."
-        )
-    return path
 
 
 def _show(stack: Stack) -> int:

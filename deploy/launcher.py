@@ -10,6 +10,7 @@ from collections.abc import Callable
 from datetime import datetime
 from types import FrameType
 
+from deploy.choices import InvalidChoice, common_choices
 from deploy.management import CommandFailed
 from deploy.ports import PortTaken
 from deploy.runs import AlreadyRunning, stop_running
@@ -31,7 +32,7 @@ class StopRequested(BaseException):
 def main(arguments: list[str]) -> int:
     """Run `up` or `stop`."""
     if arguments == ["up"]:
-        return run_stack(_kept_options(), work=_serve)
+        return _up()
     if arguments == ["stop"]:
         return _stop()
     print("usage: python -m deploy.launcher up|stop", file=sys.stderr)
@@ -107,13 +108,12 @@ def addresses(stack: Stack) -> str:
     )
 
 
-def _kept_options() -> StackOptions:
-    return StackOptions(
-        directory=KEPT,
-        seed=int(os.environ.get("SEED") or 7),
-        rate_factor=os.environ.get("DANTARO_RATE_FACTOR") or "1",
-        echo=os.environ.get("DANTARO_VERBOSE") == "1",
-    )
+def _up() -> int:
+    try:
+        choices = common_choices(os.environ)
+    except InvalidChoice as problem:
+        return _complain(str(problem), code=2)
+    return run_stack(StackOptions(directory=KEPT, **choices), work=_serve)
 
 
 def _serve(stack: Stack) -> int:

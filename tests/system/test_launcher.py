@@ -71,7 +71,11 @@ class Launcher:
 
     def finish(self) -> tuple[int, str]:
         """Wait for its end; return exit code and what it complained about."""
-        _, complaint = self.process.communicate(timeout=40)
+        try:
+            _, complaint = self.process.communicate(timeout=40)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            raise
         return self.process.returncode, complaint
 
     def ports(self) -> list[int]:
