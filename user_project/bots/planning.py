@@ -21,6 +21,7 @@ from user_project.trading.orders import PriceQuote
 from user_project.trading.plan import (
     InvalidPlan,
     Plan,
+    PlanReason,
     PlanRequest,
     Shape,
     calculate_parameters,
@@ -31,6 +32,11 @@ RULES_VERSION: Final = "1"
 DEEPER: Final = (Level.AGGRESSIVE, Level.MODERATE, Level.CONSERVATIVE)
 MOST_CANDIDATES: Final = 10
 """So many recommended coins are tried before auto-select waits for the next run."""
+
+
+TOO_SHALLOW: Final = frozenset(
+    {PlanReason.SUPPORT_ABOVE_PRICE, PlanReason.SUPPORT_TOO_CLOSE}
+)
 
 
 class PlanOptions(Protocol):
@@ -145,16 +151,17 @@ def propose(
             field="market",
         )
     quote = _read_price(adapter, market)
-    level, support = _pick_support(
-        bundle.support_levels.get(market),
-        wanted=Level(options.level),
-        price=quote.price,
+    level, plan = _plan_on_levels(
+        _supports(bundle.support_levels.get(market), options=options, quote=quote),
+        options=options,
+        quote=quote,
+        rules=rules,
+        seed=seed,
     )
-    plan = _plan(options, quote=quote, support=support, rules=rules, seed=seed)
     return Proposal(
         state=state,
         level=level,
-        support=support,
+        support=plan.request.support,
         quote=quote,
         rules=rules,
         plan=plan,
@@ -220,21 +227,42 @@ def _read_price(adapter: ExchangeAdapter, market: str) -> PriceQuote:
         ) from error
 
 
-def _pick_support(
-    levels: SupportLevels | None, *, wanted: Level, price: Decimal
-) -> tuple[Level, Decimal]:
-    """Take the wanted level, or the next deeper one that lies below the price."""
+def _supports(
+    levels: SupportLevels | None, *, options: PlanOptions, quote: PriceQuote
+) -> list[tuple[Level, Decimal]]:
+    """Return the wanted level and the deeper ones, as far as they lie below the price."""
     known = levels.levels if levels else {}
-    for level in DEEPER[DEEPER.index(wanted) :]:
-        support = known.get(level)
-        if support and support.price is not None and support.price < price:
-            return level, support.price
-    raise NoProposal(
-        Why.NO_SUPPORT,
+    wanted = DEEPER[DEEPER.index(Level(options.level)) :]
+    return [
+        (level, known[level].price)
+        for level in wanted
+        if level in known
+        and known[level].price is not None
+        and known[level].price < quote.price
+    ]
+
+
+def _plan_on_levels(
+    supports: Sequence[tuple[Level, Decimal]],
+    *,
+    options: PlanOptions,
+    quote: PriceQuote,
+    rules: MarketRules,
+    seed: bytes,
+) -> tuple[Level, Plan]:
+    """Plan on the first level that leaves room for stages; the next ones are deeper."""
+    sentence = (
         "현재가 아래에 쓸 수 있는 지지선이 없습니다."
-        " 더 깊은 지지선이나 다른 코인을 고르세요.",
-        field="market",
+        " 더 깊은 지지선이나 다른 코인을 고르세요."
     )
+    for level, support in supports:
+        plan = _plan(options, quote=quote, support=support, rules=rules, seed=seed)
+        if plan.feasible:
+            return level, plan
+        sentence = " ".join(plan_notes(plan))
+        if not TOO_SHALLOW.intersection(plan.reasons):
+            raise NoProposal(Why.MIN_ORDER, sentence, field="budget")
+    raise NoProposal(Why.NO_SUPPORT, sentence, field="market")
 
 
 def _plan(
@@ -246,7 +274,7 @@ def _plan(
     seed: bytes,
 ) -> Plan:
     try:
-        plan = calculate_parameters(
+        return calculate_parameters(
             request=PlanRequest(
                 price=quote.price,
                 support=support,
@@ -264,9 +292,6 @@ def _plan(
         raise NoProposal(
             Why.MIN_ORDER, str(error), code=error.code, field=error.field
         ) from error
-    if not plan.feasible:
-        raise NoProposal(Why.MIN_ORDER, " ".join(plan_notes(plan)), field="budget")
-    return plan
 
 
 def plan_notes(plan: Plan, /, *, language: str = "ko") -> Sequence[str]:
