@@ -69,7 +69,7 @@ class Story:
         self._stack, self._console = stack, console
         self._central = CentralApi(url=stack.central_url, api_key=stack.api_key)
         self._user = UserApi(url=stack.user_url, login=stack.admin)
-        self._bots: list[str] = []
+        self._names: dict[str, str] = {}
         self._seen_events: set[int] = set()
 
     def analysis(self) -> None:
@@ -125,10 +125,8 @@ class Story:
         chosen = ranked[:CHOSEN_COINS]
         autos = min(AUTO_BOTS, len(ranked) - len(chosen))
         for market in [*chosen, *[""] * autos]:
-            bot = self._create({**OPTIONS, "market": market})
-            if bot is not None:
-                self._bots.append(bot["id"])
-        if not self._bots:
+            self._create({**OPTIONS, "market": market})
+        if not self._names:
             raise StoryFailed("no bot could be created")
 
     def follow(self) -> None:
@@ -199,18 +197,17 @@ class Story:
 
     # --- single steps -----------------------------------------------------------
 
-    def _create(self, options: dict[str, Any]) -> dict[str, Any] | None:
+    def _create(self, options: dict[str, Any]) -> None:
         try:
             bot: dict[str, Any] = self._user.post("bots", options)
         except ApiError as refusal:
             # A coin may have fallen below its levels since the ranking.
             self._say(f"[yellow]{options['market'] or 'auto'}: {refusal}[/]")
-            return None
+            return
         row = bot.get("bot", bot)
         self._names[row["id"]] = f"{row['name']} {row['market']}".strip()
         self._user.post(f"bots/{row['id']}/start", {})
         self._say(f"{self._names[row['id']]}: budget {_won(row['budget'])}, started")
-        return dict(row)
 
     def _compare(self) -> LedgerProof:
         access_key, secret_key = self._stack.paper_keys
@@ -264,10 +261,6 @@ class Story:
                 return answer
             time.sleep(POLL_SECONDS)
         raise StoryFailed(f"{what} did not arrive within {seconds:.0f} s. {problem}")
-
-    @property
-    def _names(self) -> dict[str, str]:
-        return self.__dict__.setdefault("_bot_names", {})
 
     def _chapter(self, title: str) -> None:
         self._console.print(f"\n[bold]{title}[/]")

@@ -99,7 +99,7 @@ def _compare_order(exchange: Upbit, row: dict[str, Any]) -> tuple[bool, int]:
     equal = (
         Decimal(order.executed_volume) == Decimal(row["executed_volume"])
         and Decimal(order.paid_fee) == Decimal(row["paid_fee"])
-        and sum((Decimal(t.funds) for t in trades), Decimal(0))
+        and sum((Decimal(t.funds or 0) for t in trades), Decimal(0))
         == Decimal(row["executed_funds"])
     )
     return equal, len(trades)
