@@ -13,7 +13,8 @@ from rest_framework import serializers
 from common.wire import Recommendation
 from user_project.accounts.models import ExchangeAccount
 from user_project.api.fields import DecimalText
-from user_project.bots.models import LEVELS, Bot, BotEvent, Cycle, Order
+from user_project.bots.columns import LEVELS
+from user_project.bots.models import Bot, BotEvent, Cycle, Order
 
 
 class UtcTime(serializers.DateTimeField):

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
-from decimal import Decimal
+from decimal import Decimal, localcontext
 from typing import Any, Final
 
 from user_project.bots import events, wording
 from user_project.bots.models import Cycle, Fill, LedgerEntry, Order
 from user_project.trading import ledger
+from user_project.trading.amounts import PRECISE
 from user_project.trading.lifecycle import (
     CYCLE_TRANSITIONS,
     ORDER_TRANSITIONS,
@@ -57,6 +58,11 @@ def apply_view(*, order: Order, view: OrderView, now: datetime) -> Order:
     trades are known. Raises Mismatch when the order is not the one we sent.
     """
     check_is_ours(order=order, view=view)
+    with localcontext(PRECISE):
+        return _apply(order=order, view=view, now=now)
+
+
+def _apply(*, order: Order, view: OrderView, now: datetime) -> Order:
     cycle = Cycle.objects.select_for_update().get(pk=order.cycle_id)
     order = Order.objects.select_for_update().get(pk=order.pk)
     order.cycle = cycle
@@ -90,16 +96,21 @@ def check_is_ours(*, order: Order, view: OrderView) -> None:
         raise Mismatch(f"{order.identifier} is older than our intent")
 
 
+def moved(order: Order, view: OrderView) -> bool:
+    """Tell whether *view* knows of fills or an end that are not booked yet."""
+    return not view.is_open or view.executed_volume != order.executed_volume
+
+
 def release_reservation(*, order: Order, cycle: Cycle) -> None:
     """Give back what a closed order still held; the caller saves both rows."""
-    cycle.reserved -= order.reserved
+    cycle.reserved = PRECISE.subtract(cycle.reserved, order.reserved)
     order.reserved = Decimal(0)
 
 
 def _book_new_trades(*, order: Order, cycle: Cycle, view: OrderView) -> None:
     trades = view.trades or ()
     known = set(
-        Fill.objects.filter(
+        order.fills.filter(
             trade_uuid__in=[trade.uuid for trade in trades]
         ).values_list("trade_uuid", flat=True)
     )

@@ -31,6 +31,8 @@ from user_project.trading.orders import Side
 from user_project.trading.plan import make_seed
 
 RECONCILE_MAX_AGE: Final = timedelta(minutes=5)
+REPLAN_AFTER: Final = timedelta(seconds=5)
+"""A plan that the price ran away from is made anew this soon."""
 SEED_BUCKET_SECONDS: Final = 300
 
 
@@ -63,8 +65,10 @@ def _next_cycle_at(bot: Bot) -> datetime | None:
         return None
     if last.state == CycleState.CLOSED:
         return last.closed_at + timedelta(seconds=bot.cycle_cooldown_seconds)
-    if last.plan.get("aborted") in (Why.STALE_PRICE, Why.STOPPED):
-        return None  # planned too early: at once with a fresh price
+    if last.plan.get("aborted") == Why.STOPPED:
+        return None
+    if last.plan.get("aborted") == Why.STALE_PRICE:
+        return last.closed_at + REPLAN_AFTER
     return last.closed_at + FIRST_BACKOFF
 
 
@@ -95,6 +99,17 @@ def order_facts(*, order: Order) -> OrderFacts:
         executed_funds=order.executed_funds,
         closed_at=order.closed_at,
         verdict=order.verdict,
+        thrown_out=_thrown_out(order),
+    )
+
+
+def _thrown_out(order: Order) -> bool:
+    """Tell whether an accepted order ended unfilled although we never asked for it."""
+    return (
+        order.state == OrderState.CANCELLED
+        and order.exchange_uuid is not None
+        and order.cancel_asked_at is None
+        and order.executed_volume == 0
     )
 
 
@@ -105,12 +120,15 @@ def rules_for(*, adapter: ExchangeAdapter, cycle: Cycle) -> MarketRules:
 
 def markets_in_use(*, account_id: UUID, except_bot: UUID | None = None) -> set[str]:
     """Markets that the account's other bots hold or are set to."""
-    running = Cycle.objects.filter(bot__account_id=account_id)
-    running = running.exclude(state__in=TERMINAL_CYCLES)
-    chosen = Bot.objects.filter(account_id=account_id, auto_select=False)
-    return set(
-        running.exclude(bot_id=except_bot).values_list("market", flat=True)
-    ) | set(chosen.exclude(pk=except_bot).values_list("market", flat=True))
+    bots = Bot.objects.filter(account_id=account_id)
+    if except_bot is not None:
+        bots = bots.exclude(pk=except_bot)
+    running = Cycle.objects.filter(bot__in=bots).exclude(state__in=TERMINAL_CYCLES)
+    chosen = bots.filter(auto_select=False)
+    return {
+        *running.values_list("market", flat=True),
+        *chosen.values_list("market", flat=True),
+    }
 
 
 def plan_seed(*, bot_id: str, cycle: int, run_id: str, now: datetime) -> bytes:

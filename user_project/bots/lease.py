@@ -69,8 +69,15 @@ def claim(*, bot_id: uuid.UUID, worker: str) -> Lease | None:
     return Lease(bot_id=bot_id, fence=fence, deadline=deadline)
 
 
-def release(*, lease: Lease, **changes: object) -> None:
-    """Give the lease back and write what was decided; silent if it was lost."""
-    Bot.objects.filter(pk=lease.bot_id, fence=lease.fence).update(
-        lease_owner="", lease_until=None, **changes
-    )
+def release(
+    *, lease: Lease, decided_in: str | None = None, **changes: object
+) -> None:
+    """Give the lease back and write what was decided; silent if it was lost.
+
+    What was decided in another state (*decided_in*) than the bot now has is dropped:
+    the owner's change is newer, and so is the wake-up that came with it.
+    """
+    ours = Bot.objects.filter(pk=lease.bot_id, fence=lease.fence)
+    valid = ours if decided_in is None else ours.filter(state=decided_in)
+    if not valid.update(lease_owner="", lease_until=None, **changes):
+        ours.update(lease_owner="", lease_until=None)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import uuid
 from decimal import Decimal
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from django.conf import settings
 from django.db import models
@@ -15,78 +15,18 @@ from django.db.models import F, Q
 
 from common.money import plain
 from common.wire import Level
+from user_project.bots import columns
 from user_project.trading import lifecycle
-from user_project.trading.orders import OrderKind, Side
 from user_project.trading.plan import Shape
 
 if TYPE_CHECKING:
     from datetime import datetime
 
 
-def _choices(labels: dict[str, str]) -> list[tuple[str, str]]:
-    return list(labels.items())
-
-
-BOT_STATES = _choices(
-    {
-        lifecycle.BotState.DRAFT: "준비",
-        lifecycle.BotState.RUNNING: "실행 중",
-        lifecycle.BotState.PAUSED: "일시정지",
-        lifecycle.BotState.FINISHING: "이번 회차까지",
-        lifecycle.BotState.STOPPED: "정지",
-        lifecycle.BotState.HALTED: "확인 필요",
-    }
-)
-CYCLE_STATES = _choices(
-    {
-        lifecycle.CycleState.PLANNED: "계획",
-        lifecycle.CycleState.OPENING: "첫 매수 중",
-        lifecycle.CycleState.OPEN: "보유 중",
-        lifecycle.CycleState.CLOSING: "정리 중",
-        lifecycle.CycleState.FROZEN: "동결",
-        lifecycle.CycleState.CLOSED: "익절 완료",
-        lifecycle.CycleState.ABORTED: "취소",
-    }
-)
-ORDER_STATES = _choices(
-    {
-        lifecycle.OrderState.INTENT: "보내기 전",
-        lifecycle.OrderState.POSTING: "보내는 중",
-        lifecycle.OrderState.UNKNOWN: "확인 중",
-        lifecycle.OrderState.OPEN: "미체결",
-        lifecycle.OrderState.CANCELLING: "취소 중",
-        lifecycle.OrderState.ABANDONED_WATCH: "감시 중",
-        lifecycle.OrderState.FILLED: "체결",
-        lifecycle.OrderState.CANCELLED: "취소됨",
-        lifecycle.OrderState.REFUSED: "거부됨",
-        lifecycle.OrderState.BURNED: "접수 안 됨",
-    }
-)
-SIDES = _choices({Side.BID: "매수", Side.ASK: "매도"})
-KINDS = _choices({OrderKind.LIMIT: "지정가", OrderKind.MARKET: "시장가"})
-SHAPES = _choices({Shape.GEOMETRIC: "배수", Shape.EQUAL: "균등", Shape.LINEAR: "선형"})
-LEVELS = _choices(
-    {
-        Level.AGGRESSIVE: "공격적 (7일)",
-        Level.MODERATE: "보통 (30일)",
-        Level.CONSERVATIVE: "보수적 (90일)",
-    }
-)
-
-
-def _price(label: str, **options: object) -> models.DecimalField[Decimal, Decimal]:
-    return models.DecimalField(label, max_digits=30, decimal_places=8, **options)  # type: ignore[arg-type]
-
-
-def _won(label: str, **options: object) -> models.DecimalField[Decimal, Decimal]:
-    # price (8 places) x volume (8) x fee (4): nothing is ever rounded.
-    return models.DecimalField(label, max_digits=40, decimal_places=20, **options)  # type: ignore[arg-type]
-
-
 class BotQuerySet(models.QuerySet["Bot"]):
     """Many-row filters."""
 
-    def for_user(self, user: object) -> BotQuerySet:
+    def for_user(self, user: Any) -> BotQuerySet:
         """Only what *user* owns."""
         return self.filter(owner=user)
 
@@ -130,10 +70,10 @@ class Bot(models.Model):
         "배수", max_digits=4, decimal_places=2, default=Decimal("1.25")
     )
     shape = models.CharField(
-        "금액 배분", max_length=9, choices=SHAPES, default=Shape.GEOMETRIC.value
+        "금액 배분", max_length=9, choices=columns.SHAPES, default=Shape.GEOMETRIC.value
     )
     level = models.CharField(
-        "지지선", max_length=12, choices=LEVELS, default=Level.MODERATE.value
+        "지지선", max_length=12, choices=columns.LEVELS, default=Level.MODERATE.value
     )
     take_profit = models.DecimalField(
         "익절률(순이익)", max_digits=6, decimal_places=4, default=Decimal("0.015")
@@ -149,7 +89,7 @@ class Bot(models.Model):
     state = models.CharField(
         "상태",
         max_length=10,
-        choices=BOT_STATES,
+        choices=columns.BOT_STATES,
         default=lifecycle.BotState.DRAFT.value,
     )
     reason = models.CharField("지금 하지 않는 이유", max_length=40, blank=True)
@@ -159,8 +99,8 @@ class Bot(models.Model):
     lease_owner = models.CharField(max_length=80, blank=True, editable=False)
     lease_until = models.DateTimeField(null=True, blank=True, editable=False)
     next_tick_at = models.DateTimeField("다음 확인", null=True, blank=True)
-    wake_below = _price("이 가격 이하에서 확인", null=True, blank=True)
-    wake_above = _price("이 가격 이상에서 확인", null=True, blank=True)
+    wake_below = columns.maybe_price("이 가격 이하에서 확인")
+    wake_above = columns.maybe_price("이 가격 이상에서 확인")
     tick_failures = models.PositiveSmallIntegerField("연속 실패", default=0)
     created_at = models.DateTimeField(auto_now_add=True)
 
@@ -202,18 +142,18 @@ class Cycle(models.Model):
     state = models.CharField(
         "상태",
         max_length=8,
-        choices=CYCLE_STATES,
+        choices=columns.CYCLE_STATES,
         default=lifecycle.CycleState.PLANNED.value,
     )
     plan = models.JSONField("계획")
     """The stages and everything they were computed from; see bots.planning."""
     budget = models.DecimalField("예산(원)", max_digits=20, decimal_places=0)
-    reserved = _won("주문 중(원)", default=Decimal(0))
-    spent = _won("매수(원, 수수료 포함)", default=Decimal(0))
-    received = _won("매도(원, 수수료 뺀 금액)", default=Decimal(0))
-    volume = _price("보유 수량", default=Decimal(0))
-    cost = _won("보유분 원가(원)", default=Decimal(0))
-    profit = _won("실현손익(원)", default=Decimal(0))
+    reserved = columns.won("주문 중(원)", default=Decimal(0))
+    spent = columns.won("매수(원, 수수료 포함)", default=Decimal(0))
+    received = columns.won("매도(원, 수수료 뺀 금액)", default=Decimal(0))
+    volume = columns.price("보유 수량", default=Decimal(0))
+    cost = columns.won("보유분 원가(원)", default=Decimal(0))
+    profit = columns.won("실현손익(원)", default=Decimal(0))
     last_buy_at = models.DateTimeField("마지막 매수", null=True, blank=True)
     opened_at = models.DateTimeField("시작", auto_now_add=True)
     closed_at = models.DateTimeField("종료", null=True, blank=True)
@@ -263,23 +203,23 @@ class Order(models.Model):
     cycle = models.ForeignKey(Cycle, on_delete=models.PROTECT, related_name="orders")
     stage = models.PositiveSmallIntegerField("차수")
     """1..n for stage buys, 0 for the cycle itself (take profit, exit)."""
-    side = models.CharField("구분", max_length=3, choices=SIDES)
+    side = models.CharField("구분", max_length=3, choices=columns.SIDES)
     attempt = models.PositiveIntegerField("시도")
     identifier = models.CharField("식별자", max_length=36, unique=True)
     market = models.CharField("마켓", max_length=24)
-    kind = models.CharField("종류", max_length=6, choices=KINDS)
-    price = _price("가격", null=True, blank=True)
-    requested_volume = _price("주문 수량", null=True, blank=True)
-    funds = _won("주문 금액(원)", null=True, blank=True)
-    reserved = _won("묶인 금액(원)", default=Decimal(0))
+    kind = models.CharField("종류", max_length=6, choices=columns.KINDS)
+    price = columns.maybe_price("가격")
+    requested_volume = columns.maybe_price("주문 수량")
+    funds = columns.maybe_won("주문 금액(원)")
+    reserved = columns.won("묶인 금액(원)", default=Decimal(0))
     """KRW of the budget this order still holds; 0 once it is closed."""
-    decision_price = _price("결정 시 시세", null=True, blank=True)
+    decision_price = columns.maybe_price("결정 시 시세")
     """Last price when a market order was decided; guards sending it again later."""
     body_sha256 = models.CharField(max_length=64, editable=False)
     state = models.CharField(
         "상태",
         max_length=15,
-        choices=ORDER_STATES,
+        choices=columns.ORDER_STATES,
         default=lifecycle.OrderState.INTENT.value,
     )
     fence = models.BigIntegerField(editable=False)
@@ -296,9 +236,9 @@ class Order(models.Model):
         unique=True,
     )
     cancel_asked_at = models.DateTimeField(null=True, blank=True, editable=False)
-    executed_volume = _price("체결 수량", default=Decimal(0))
-    executed_funds = _won("체결 금액(원)", default=Decimal(0))
-    paid_fee = _won("수수료(원)", default=Decimal(0))
+    executed_volume = columns.price("체결 수량", default=Decimal(0))
+    executed_funds = columns.won("체결 금액(원)", default=Decimal(0))
+    paid_fee = columns.won("수수료(원)", default=Decimal(0))
     verdict = models.CharField("결과", max_length=200, blank=True)
     created_at = models.DateTimeField("생성", auto_now_add=True)
     closed_at = models.DateTimeField("종료", null=True, blank=True)
@@ -328,18 +268,24 @@ class Order(models.Model):
 class Fill(models.Model):
     """One execution as the exchange reported it."""
 
-    trade_uuid = models.CharField("체결번호", max_length=64, unique=True)
+    trade_uuid = models.CharField("체결번호", max_length=64)
     order = models.ForeignKey(Order, on_delete=models.PROTECT, related_name="fills")
-    price = _price("체결가")
-    volume = _price("수량")
-    funds = _won("금액(원)")
-    fee = _won("수수료(원)")
+    price = columns.price("체결가")
+    volume = columns.price("수량")
+    funds = columns.won("금액(원)")
+    fee = columns.won("수수료(원)")
     traded_at = models.DateTimeField("체결 시각")
 
     class Meta:
         verbose_name = "체결"
         verbose_name_plural = "체결"
         ordering = ("-traded_at", "-id")
+        constraints = (
+            # One trade may have an order of ours on both of its sides.
+            models.UniqueConstraint(
+                fields=("order", "trade_uuid"), name="fill_trade_once_per_order"
+            ),
+        )
 
     def __str__(self) -> str:
         return f"{self.order} {plain(self.volume)} @ {plain(self.price)}"
@@ -361,7 +307,7 @@ class LedgerEntry(models.Model):
     cycle = models.ForeignKey(Cycle, on_delete=models.PROTECT, related_name="entries")
     account = models.CharField("계정", max_length=8, choices=Account)
     currency = models.CharField("통화", max_length=20)
-    amount = _won("금액")
+    amount = columns.won("금액")
 
     class Meta:
         verbose_name = "원장"

@@ -27,9 +27,9 @@ from user_project.bots.order_protocol import (
     send,
 )
 from user_project.exchanges.adapter import ExchangeError, NotFound
-from user_project.trading.lifecycle import OrderState
+from user_project.trading.lifecycle import BotState, OrderState
 from user_project.trading.lifecycle import OrderTrigger as Trigger
-from user_project.trading.orders import OrderKind
+from user_project.trading.orders import OrderKind, Side
 
 log = logging.getLogger(__name__)
 
@@ -43,6 +43,8 @@ MOST_POSTS: Final = 6
 REPOST_PRICE_GUARD: Final = Decimal("0.005")
 BURN_AFTER: Final = timedelta(seconds=60)
 GIVE_UP_AFTER: Final = timedelta(minutes=10)
+BUYING_BOTS: Final = frozenset({BotState.RUNNING, BotState.FINISHING})
+SELLING_BOTS: Final = BUYING_BOTS | {BotState.PAUSED}
 DUPLICATE: Final = "duplicated_identifier"
 
 
@@ -100,7 +102,7 @@ def _not_found(*, desk: Desk, order: Order) -> None:
 
 
 def _may_repost(*, desk: Desk, order: Order) -> bool:
-    if order.post_count >= MOST_POSTS:
+    if order.post_count >= MOST_POSTS or not _still_wanted(desk=desk, order=order):
         return False
     if order.kind == OrderKind.LIMIT or order.decision_price is None:
         return True
@@ -112,6 +114,12 @@ def _may_repost(*, desk: Desk, order: Order) -> bool:
         return False
     moved = abs(quote.price - order.decision_price)
     return moved <= order.decision_price * REPOST_PRICE_GUARD
+
+
+def _still_wanted(*, desk: Desk, order: Order) -> bool:
+    """Tell whether the bot would send this order now: not stopped, not quarantined."""
+    states = SELLING_BOTS if order.side == Side.ASK else BUYING_BOTS
+    return desk.bot.state in states and desk.bot.account.quarantined_at is None
 
 
 def _listed(*, desk: Desk, order: Order) -> bool:
@@ -155,4 +163,5 @@ def _abandon(*, desk: Desk, order: Order) -> None:
 
 def _repost_pause(order: Order) -> timedelta:
     """3 seconds, doubling with every POST, at most a minute."""
-    return min(REPOST_AFTER * 2 ** max(order.post_count - 1, 0), LOOK_UP_EVERY)
+    doublings: int = 2 ** max(order.post_count - 1, 0)
+    return min(REPOST_AFTER * doublings, LOOK_UP_EVERY)

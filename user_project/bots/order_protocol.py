@@ -12,7 +12,7 @@ import logging
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from decimal import Decimal
+from decimal import Decimal, localcontext
 from typing import Final
 
 from django.db import transaction
@@ -21,7 +21,7 @@ from django.db.models import F
 from common.money import MarketRules, plain
 from user_project.accounts.models import ExchangeAccount
 from user_project.bots import booking, events
-from user_project.bots.booking import move_cycle, move_order, stage_name
+from user_project.bots.booking import LostRace, move_cycle, move_order, stage_name
 from user_project.bots.identifiers import order_identifier
 from user_project.bots.lease import Lease, LeaseLost
 from user_project.bots.models import Bot, Cycle, Order
@@ -31,6 +31,7 @@ from user_project.exchanges.adapter import (
     KeyRefused,
     Refused,
 )
+from user_project.trading.amounts import PRECISE
 from user_project.trading.facts import Place
 from user_project.trading.lifecycle import CycleState, CycleTrigger, OrderState
 from user_project.trading.lifecycle import OrderTrigger as Trigger
@@ -63,10 +64,13 @@ def intend(
     reserved = _reservation(place, rules)
     with transaction.atomic():
         bot = desk.lease.guard()
+        if bot.state != desk.bot.state:
+            raise LostRace(f"bot {bot.pk} became {bot.state} meanwhile")
         locked = Cycle.objects.select_for_update().get(pk=cycle.pk)
         if locked.state == CycleState.PLANNED:
             move_cycle(cycle=locked, trigger=CycleTrigger.SEND)
-        locked.reserved += reserved
+        with localcontext(PRECISE):
+            locked.reserved += reserved
         locked.save()
         return Order.objects.create(
             bot=bot,
@@ -257,8 +261,8 @@ def _reservation(place: Place, rules: MarketRules) -> Decimal:
     if place.funds is not None:
         total = place.funds
     else:
-        total = (place.price or Decimal(0)) * (place.volume or Decimal(0))
-    return total * (1 + rules.bid_fee)
+        total = PRECISE.multiply(place.price or Decimal(0), place.volume or Decimal(0))
+    return PRECISE.multiply(total, 1 + rules.bid_fee)
 
 
 def _fingerprint(market: str, place: Place) -> str:

@@ -232,14 +232,12 @@ def _supports(
 ) -> list[tuple[Level, Decimal]]:
     """Return the wanted level and the deeper ones, as far as they lie below the price."""
     known = levels.levels if levels else {}
-    wanted = DEEPER[DEEPER.index(Level(options.level)) :]
-    return [
-        (level, known[level].price)
-        for level in wanted
-        if level in known
-        and known[level].price is not None
-        and known[level].price < quote.price
-    ]
+    found: list[tuple[Level, Decimal]] = []
+    for level in DEEPER[DEEPER.index(Level(options.level)) :]:
+        support = known.get(level)
+        if support and support.price is not None and support.price < quote.price:
+            found.append((level, support.price))
+    return found
 
 
 def _plan_on_levels(

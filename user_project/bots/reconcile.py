@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from user_project.accounts.models import ExchangeAccount
-from user_project.accounts.services import adapter_for
+from user_project.accounts.services import AccountProblem, adapter_for
+from user_project.bots.booking import moved
 from user_project.bots.identifiers import is_ours
 from user_project.bots.models import Bot, Order
 from user_project.exchanges.adapter import ExchangeAdapter, ExchangeError, KeyRefused
@@ -44,7 +45,7 @@ def reconcile_account(*, account: ExchangeAccount, now: datetime) -> Reconciliat
             key_problem=str(error)[:200]
         )
         return Reconciliation(account=str(account), problem=str(error))
-    except ExchangeError as error:
+    except (ExchangeError, AccountProblem) as error:
         return Reconciliation(account=str(account), problem=str(error))
 
 
@@ -76,7 +77,7 @@ def _reconcile(
 def _moved(order: Order, view: OrderView | None) -> bool:
     if view is None or order.state != OrderState.OPEN:
         return True
-    return not view.is_open or view.executed_volume != order.executed_volume
+    return moved(order, view)
 
 
 def _strangers(views: Iterable[OrderView]) -> list[str]:

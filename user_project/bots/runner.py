@@ -11,16 +11,17 @@ from typing import Final
 
 from django.db import transaction
 from django.db.models import F
+from django.db.models.functions import Least
 
 from user_project.accounts.services import adapter_for
 from user_project.bots import cycles, events, prices, wording
-from user_project.bots.booking import LostRace
+from user_project.bots.booking import LostRace, moved
 from user_project.bots.lease import Lease, LeaseLost, claim, release
 from user_project.bots.models import Bot, Cycle, Order
 from user_project.bots.order_lookup import settle
 from user_project.bots.order_protocol import Desk, cancel, follow, intend, send
 from user_project.bots.planning import NoProposal
-from user_project.exchanges.adapter import ExchangeError
+from user_project.exchanges.adapter import ExchangeError, KeyRefused, NotFound
 from user_project.trading.decide import BUSY_TICK, IDLE_TICK, decide
 from user_project.trading.facts import (
     AbortCycle,
@@ -74,6 +75,8 @@ def run_bot(
         return _run_claimed(lease=lease, clock=clock)
     except (LeaseLost, LostRace) as error:
         log.info("bot %s: %s", bot_id, error)
+        # Still ours when the owner changed the bot, or when too little of it was left.
+        release(lease=lease)
         return RunResult(claimed=False)
     except Exception as error:
         _failed(lease=lease, error=error, now=clock())
@@ -87,6 +90,7 @@ def _run_claimed(*, lease: Lease, clock: Callable[[], datetime]) -> RunResult:
     )
     decision, ambiguous = Decision(next_tick_at=clock() + IDLE_TICK), False
     for _ in range(ROUNDS):
+        decided_in = bot.state
         cycle = open_cycle(bot)
         if cycle is not None:
             _catch_up(desk=desk, cycle=cycle)
@@ -99,7 +103,7 @@ def _run_claimed(*, lease: Lease, clock: Callable[[], datetime]) -> RunResult:
         bot.refresh_from_db()
         if ambiguous or not decision.actions:
             break
-    _release(desk=desk, decision=decision, now=clock())
+    _release(desk=desk, decision=decision, decided_in=decided_in, now=clock())
     return RunResult(claimed=True, ambiguous=ambiguous)
 
 
@@ -125,9 +129,16 @@ def _catch_up(*, desk: Desk, cycle: Cycle) -> None:
     }
     for order in known:
         view = views.get(order.exchange_uuid or "")
-        moved = view is None or view.executed_volume != order.executed_volume
-        if moved or order.state == OrderState.CANCELLING or not view.is_open:
-            follow(desk=desk, order=order)
+        if view is None or order.state == OrderState.CANCELLING or moved(order, view):
+            _follow(desk=desk, order=order)
+
+
+def _follow(*, desk: Desk, order: Order) -> None:
+    try:
+        follow(desk=desk, order=order)
+    except NotFound as error:
+        # It was accepted, so it exists; the bot's other orders must not wait for it.
+        log.error("order %s is not to be read: %s", order.identifier, error)
 
 
 def _decide(*, desk: Desk, cycle: Cycle | None) -> Decision:
@@ -197,7 +208,9 @@ def _finish(*, desk: Desk) -> None:
         )
 
 
-def _release(*, desk: Desk, decision: Decision, now: datetime) -> None:
+def _release(
+    *, desk: Desk, decision: Decision, decided_in: str, now: datetime
+) -> None:
     changes: dict[str, object] = {
         "next_tick_at": decision.next_tick_at,
         "wake_below": decision.wake_below,
@@ -206,7 +219,7 @@ def _release(*, desk: Desk, decision: Decision, now: datetime) -> None:
     }
     if decision.reason != desk.bot.reason:
         changes |= {"reason": decision.reason.value, "reason_at": now}
-    release(lease=desk.lease, **changes)
+    release(lease=desk.lease, decided_in=decided_in, **changes)
 
 
 def _failed(*, lease: Lease, error: Exception, now: datetime) -> None:
@@ -214,26 +227,30 @@ def _failed(*, lease: Lease, error: Exception, now: datetime) -> None:
     expected = isinstance(error, ExchangeError)
     if not expected:
         log.error("bot %s failed", lease.bot_id, exc_info=error)
-    failures: object = 0 if expected else F("tick_failures") + 1
+    # Bounded: a bot that cannot be halted any further may fail for weeks.
+    failures: object = 0 if expected else Least(F("tick_failures") + 1, MOST_FAILURES)
+    changes: dict[str, object] = {"tick_failures": failures}
+    if isinstance(error, KeyRefused):
+        changes |= {"reason": Why.KEY_REFUSED.value, "reason_at": now}
     release(
         lease=lease,
         next_tick_at=now + (5 * BUSY_TICK if expected else timedelta(seconds=15)),
-        tick_failures=failures,
+        **changes,
     )
     bot = Bot.objects.get(pk=lease.bot_id)
     if bot.tick_failures >= MOST_FAILURES:
-        _halt(bot=bot, error=error)
+        _halt(bot=bot, error=error, now=now)
 
 
-def _halt(*, bot: Bot, error: Exception) -> None:
+def _halt(*, bot: Bot, error: Exception, now: datetime) -> None:
     with transaction.atomic():
         locked = Bot.objects.select_for_update().get(pk=bot.pk)
         if (BotState(locked.state), BotTrigger.HALT) not in BOT_TRANSITIONS:
             return
         locked.state = BotState.HALTED
         locked.tick_failures = 0
-        locked.reason = Why.HALTED
-        locked.save(update_fields=("state", "tick_failures", "reason"))
+        locked.reason, locked.reason_at = Why.HALTED.value, now
+        locked.save(update_fields=("state", "tick_failures", "reason", "reason_at"))
         events.record(
             bot=locked,
             kind="bot.halted",

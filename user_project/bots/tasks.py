@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import time
 import uuid
 from typing import Any, Final
@@ -15,12 +16,14 @@ from user_project.bots.reconcile import reconcile_account
 from user_project.bots.runner import run_bot
 from user_project.central_api.services import pull_if_due
 
+log = logging.getLogger(__name__)
+
 BATCH_BUDGET_SECONDS: Final = 10.0
 WAKE_EXPIRES_SECONDS: Final = 10
 
 
 @shared_task(bind=True, name="bots.run_bots", queue="bots.0", ignore_result=True)
-def run_bots(self: Task[Any, Any], *, bot_ids: list[str], **_: Any) -> None:
+def run_bots(self: Task[Any, Any], /, *, bot_ids: list[str], **_: Any) -> None:
     """Run a batch of one shard; what does not fit the budget is sent on."""
     worker = self.request.hostname or "worker"
     deadline = time.monotonic() + BATCH_BUDGET_SECONDS
@@ -29,7 +32,7 @@ def run_bots(self: Task[Any, Any], *, bot_ids: list[str], **_: Any) -> None:
         rest = bot_ids[position + 1 :]
         if rest and (result.ambiguous or time.monotonic() > deadline):
             # One slow exchange call must not hold up the others of the batch.
-            queue = (self.request.delivery_info or {}).get("routing_key", "bots.0")
+            queue = str((self.request.delivery_info or {})["routing_key"])
             run_bots.apply_async(
                 kwargs={"bot_ids": rest}, queue=queue, expires=WAKE_EXPIRES_SECONDS
             )
@@ -49,7 +52,11 @@ def wake(shard: int, bot_ids: list[str]) -> None:
 def reconcile_accounts(**_: Any) -> None:
     """Compare every account with its exchange."""
     for account in ExchangeAccount.objects.usable():
-        reconcile_account(account=account, now=timezone.now())
+        try:
+            reconcile_account(account=account, now=timezone.now())
+        except Exception:
+            # One owner's trouble must not keep the others' bots waiting.
+            log.exception("account %s was not reconciled", account.pk)
 
 
 @shared_task(name="central.pull", queue="pull", ignore_result=True)

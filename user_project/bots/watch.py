@@ -35,7 +35,7 @@ CROSSED_AGAIN: Final = timedelta(seconds=2)
 
 def shard_of(bot_id: uuid.UUID, /) -> int:
     """Return the shard whose worker runs this bot."""
-    return zlib.crc32(bot_id.bytes) % settings.SHARDS
+    return zlib.crc32(bot_id.bytes) % int(settings.SHARDS)
 
 
 def batches(bot_ids: Iterable[uuid.UUID], /) -> list[tuple[int, list[str]]]:
@@ -58,7 +58,7 @@ class Watcher:
         *,
         quotes: ExchangeAdapter,
         wake: Callable[[int, list[str]], None],
-        reconcile: Callable[[], None],
+        reconcile: Callable[[], object],
         clock: Callable[[], datetime],
     ) -> None:
         self._quotes = quotes

@@ -333,8 +333,8 @@ def _backoff_until(own: Sequence[OrderFacts]) -> datetime | None:
     ]
     if not failed or failed[-1].closed_at is None:
         return None
-    pause = FIRST_BACKOFF * 2 ** min(len(failed) - 1, 6)
-    return failed[-1].closed_at + min(pause, LONGEST_BACKOFF)
+    doublings: int = 2 ** min(len(failed) - 1, 6)
+    return failed[-1].closed_at + min(FIRST_BACKOFF * doublings, LONGEST_BACKOFF)
 
 
 def _refusal(order: OrderFacts) -> Why:
