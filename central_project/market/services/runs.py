@@ -14,7 +14,6 @@ from datetime import datetime
 from typing import Any, Final
 
 from django.conf import settings
-from django.db import IntegrityError, transaction
 from django.db.models import F, Q
 from django.db.models.functions import Now
 
@@ -131,12 +130,11 @@ def fail(*, lease: RunLease, code: str, error: str) -> None:
 
 
 def _start(window: datetime, now: datetime, /) -> RunLease | None:
-    try:
-        with transaction.atomic():
-            run = AnalysisRun.objects.create(window_start=window, started_at=now)
-    except IntegrityError:
-        return None  # another beat was first
-    return RunLease(run.pk, run.attempt)
+    """Create the window's run; None if it exists, also if another beat was first."""
+    run, is_new = AnalysisRun.objects.get_or_create(
+        window_start=window, defaults={"started_at": now}
+    )
+    return RunLease(run.pk, run.attempt) if is_new else None
 
 
 def _take_over(window: datetime, now: datetime, limit: Q, /) -> RunLease | None:
