@@ -9,7 +9,8 @@ from decimal import Decimal
 import pytest
 
 from common.money import MarketRules
-from user_project.trading.decide import BUSY_TICK, FIRST_BACKOFF, decide
+from user_project.trading.backoff import FIRST_BACKOFF
+from user_project.trading.decide import BUSY_TICK, decide
 from user_project.trading.facts import (
     AbortCycle,
     BotFacts,

@@ -64,6 +64,8 @@ class EngineExchange(QuietExchange):
     def get_order(
         self, *, uuid: str | None = None, identifier: str | None = None
     ) -> OrderView:
+        if (uuid is None) == (identifier is None):
+            raise ValueError("name an order by uuid or by identifier")
         if self.look_ups_fail:
             raise Unavailable("HTTP 500")
         try:

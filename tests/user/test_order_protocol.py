@@ -119,7 +119,7 @@ class TestAmbiguousAnswers:
         # The exchange consumed the identifier without making an order.
         engine._accounts[ACCOUNT].identifiers[identifier] = "nowhere"
 
-        floor.run_often(30, seconds=5)
+        floor.run_often(45, seconds=5)
 
         burned = Order.objects.get(attempt=1, stage=1)
         assert burned.state == "burned"

@@ -110,9 +110,9 @@ def release_reservation(*, order: Order, cycle: Cycle) -> None:
 def _book_new_trades(*, order: Order, cycle: Cycle, view: OrderView) -> None:
     trades = view.trades or ()
     known = set(
-        order.fills.filter(
-            trade_uuid__in=[trade.uuid for trade in trades]
-        ).values_list("trade_uuid", flat=True)
+        order.fills.filter(trade_uuid__in=[trade.uuid for trade in trades]).values_list(
+            "trade_uuid", flat=True
+        )
     )
     fresh = [trade for trade in trades if trade.uuid not in known]
     if not fresh:

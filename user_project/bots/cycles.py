@@ -18,7 +18,7 @@ from user_project.bots.models import Bot, Cycle, Order
 from user_project.bots.order_protocol import Desk
 from user_project.central_api.services import freshness, latest_snapshot
 from user_project.exchanges.adapter import ExchangeAdapter
-from user_project.trading.decide import FIRST_BACKOFF
+from user_project.trading.backoff import FIRST_BACKOFF
 from user_project.trading.facts import BotFacts, CycleFacts, OrderFacts, Why
 from user_project.trading.lifecycle import (
     TERMINAL_CYCLES,

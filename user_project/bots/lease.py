@@ -69,9 +69,7 @@ def claim(*, bot_id: uuid.UUID, worker: str) -> Lease | None:
     return Lease(bot_id=bot_id, fence=fence, deadline=deadline)
 
 
-def release(
-    *, lease: Lease, decided_in: str | None = None, **changes: object
-) -> None:
+def release(*, lease: Lease, decided_in: str | None = None, **changes: object) -> None:
     """Give the lease back and write what was decided; silent if it was lost.
 
     What was decided in another state (*decided_in*) than the bot now has is dropped:

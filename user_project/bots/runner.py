@@ -115,10 +115,11 @@ def open_cycle(bot: Bot) -> Cycle | None:
 def _catch_up(*, desk: Desk, cycle: Cycle) -> None:
     """Settle orders in doubt first, then read those whose fills we may have missed."""
     orders = list(cycle.orders.live().select_related("cycle"))
-    for order in orders:
-        if order.state in SETTLING:
-            settle(desk=desk, order=order)
+    # Told apart first: settling moves an order on, also to where nothing is to follow.
+    doubtful = [order for order in orders if order.state in SETTLING]
     known = [order for order in orders if order.state not in SETTLING]
+    for order in doubtful:
+        settle(desk=desk, order=order)
     if not known:
         return
     views = {
@@ -208,9 +209,7 @@ def _finish(*, desk: Desk) -> None:
         )
 
 
-def _release(
-    *, desk: Desk, decision: Decision, decided_in: str, now: datetime
-) -> None:
+def _release(*, desk: Desk, decision: Decision, decided_in: str, now: datetime) -> None:
     changes: dict[str, object] = {
         "next_tick_at": decision.next_tick_at,
         "wake_below": decision.wake_below,

@@ -11,6 +11,7 @@ from decimal import Decimal
 from typing import Final
 
 from common.money import MarketRules, truncate_volume
+from user_project.trading.backoff import FIRST_BACKOFF, backoff_until
 from user_project.trading.facts import (
     AbortCycle,
     Action,
@@ -45,8 +46,6 @@ PLAN_DRIFT: Final = Decimal("0.01")
 """A plan whose start price is further away than this is made anew."""
 IDLE_TICK: Final = timedelta(seconds=30)
 BUSY_TICK: Final = timedelta(seconds=1)
-FIRST_BACKOFF: Final = timedelta(seconds=60)
-LONGEST_BACKOFF: Final = timedelta(hours=1)
 
 
 def decide(
@@ -97,7 +96,7 @@ def _wind_down(
     live = [order for order in orders if order.state in LIVE_ORDERS]
     if live:
         return Decision(
-            actions=_cancels(live), reason=reason, next_tick_at=now + BUSY_TICK
+            actions=_cancels(live), reason=reason, next_tick_at=now + _pause(live)
         )
     if cycle.volume > 0:
         return Decision(reason=reason, next_tick_at=None)
@@ -127,7 +126,9 @@ def _settle_flat(
     if not live:
         return Decision(actions=(CloseCycle(),), next_tick_at=now + BUSY_TICK)
     return Decision(
-        actions=_cancels(live), reason=Why.ORDER_PENDING, next_tick_at=now + BUSY_TICK
+        actions=_cancels(live),
+        reason=Why.ORDER_PENDING,
+        next_tick_at=now + _pause(live),
     )
 
 
@@ -140,7 +141,7 @@ def _run_cycle(
     rules: MarketRules,
     now: datetime,
 ) -> Decision:
-    sells = _take_profit(bot=bot, cycle=cycle, orders=orders, rules=rules)
+    sells = _take_profit(bot=bot, cycle=cycle, orders=orders, rules=rules, now=now)
     buys, reason, retry_at = _buys(
         bot=bot, cycle=cycle, orders=orders, price=price, rules=rules, now=now
     )
@@ -165,6 +166,7 @@ def _take_profit(
     cycle: CycleFacts,
     orders: Sequence[OrderFacts],
     rules: MarketRules,
+    now: datetime,
 ) -> tuple[Action, ...]:
     """Keep one limit sell of the whole position at the take-profit price."""
     if cycle.volume == 0 or cycle.state is not CycleState.OPEN:
@@ -176,9 +178,12 @@ def _take_profit(
     resting = next((order for order in exits if order.state in LIVE_ORDERS), None)
     if resting is not None:
         stale = _is_stale_exit(resting, target=target, volume=cycle.volume)
-        return _cancels([resting]) if stale else ()
-    # A refused sell is not hammered: the account is checked by a person first.
-    if bot.blocked or cycle.volume * target < rules.min_total:
+        # An old exit is better than none while no new one may be sent.
+        return _cancels([resting]) if stale and not bot.blocked else ()
+    wait_until = backoff_until(exits)
+    if bot.blocked or (wait_until is not None and now < wait_until):
+        return ()
+    if cycle.volume * target < rules.min_total:
         return ()
     return (
         Place(
@@ -248,6 +253,9 @@ def _first_buy(
         return (AbortCycle(reason=Why.MIN_ORDER),), Why.MIN_ORDER, now + FIRST_BACKOFF
     if abs(price - first.price) > first.price * PLAN_DRIFT:
         return (AbortCycle(reason=Why.STALE_PRICE),), Why.STALE_PRICE, now + BUSY_TICK
+    wait_until = backoff_until(bids)
+    if wait_until is not None and now < wait_until:
+        return (), Why.ORDER_REFUSED, wait_until
     place = Place(
         stage=first.stage,
         side=Side.BID,
@@ -276,11 +284,13 @@ def _stage_buys(
     actions: list[Action] = []
     reason, retry_at = (Why.WAIT_PRICE if wanted else Why.ALL_STAGES), None
     crossed_allowed = _cooled_down(bot=bot, cycle=cycle, now=now)
+    if any(_is_crossed(order, price) for order in bids):
+        crossed_allowed = False  # the last such buy is only not booked yet
     for stage, volume in wanted:
         own = [order for order in bids if order.stage == stage.stage]
         if any(order.state in LIVE_ORDERS for order in own):
             continue
-        wait_until = _backoff_until(own)
+        wait_until = backoff_until(own)
         if wait_until is not None and now < wait_until:
             reason, retry_at = _refusal(own[-1]), wait_until
             continue
@@ -323,20 +333,6 @@ def _cooled_down(*, bot: BotFacts, cycle: CycleFacts, now: datetime) -> bool:
     return now - cycle.last_buy_at >= bot.stage_cooldown
 
 
-def _backoff_until(own: Sequence[OrderFacts]) -> datetime | None:
-    """Refusals in a row double the pause: 1 minute up to an hour."""
-    failed = [
-        order
-        for order in own
-        if order.state in (OrderState.REFUSED, OrderState.BURNED)
-        and order.closed_at is not None
-    ]
-    if not failed or failed[-1].closed_at is None:
-        return None
-    doublings: int = 2 ** min(len(failed) - 1, 6)
-    return failed[-1].closed_at + min(FIRST_BACKOFF * doublings, LONGEST_BACKOFF)
-
-
 def _refusal(order: OrderFacts) -> Why:
     if order.verdict.startswith("insufficient_funds"):
         return Why.WAIT_FUNDS
@@ -358,8 +354,20 @@ def _cancels(orders: Sequence[OrderFacts]) -> tuple[Action, ...]:
 
 def _is_pending(order: OrderFacts) -> bool:
     """In doubt, or a market order whose fill is a matter of a moment."""
-    at_market = order.price is None and order.state in LIVE_ORDERS
+    at_market = order.price is None and order.state is OrderState.OPEN
     return at_market or order.state in UNSETTLED_ORDERS
+
+
+def _is_crossed(order: OrderFacts, price: Decimal) -> bool:
+    """Tell whether a live limit buy must have filled at the last *price* already."""
+    live = order.state in LIVE_ORDERS
+    return live and order.price is not None and order.price > price
+
+
+def _pause(live: Sequence[OrderFacts]) -> timedelta:
+    """Look again soon, unless all that is left is looked up once a minute anyway."""
+    watched = all(order.state is OrderState.ABANDONED_WATCH for order in live)
+    return IDLE_TICK if watched else BUSY_TICK
 
 
 def _triggers(

@@ -89,6 +89,8 @@ class OrderFacts:
     executed_funds: Decimal
     closed_at: datetime | None
     verdict: str
+    thrown_out: bool = False
+    """Ended unfilled by the exchange or by the owner's hand, not by the bot."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
