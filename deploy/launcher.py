@@ -99,7 +99,7 @@ def addresses(stack: Stack) -> str:
     return "\n".join(
         (
             f"  user      {stack.user_url}/",
-            f"  central   {stack.central_url}/admin/   {stack.central_url}/api/docs/",
+            f"  central   {stack.central_url}/admin/   {stack.central_url}/api/docs",
             f"  exchange  {stack.simulator_url}   (simulator: no real money anywhere)",
             f"  Flower    {stack.flower_url('central')} (central)"
             f"   {stack.flower_url('user')} (user)   login {':'.join(stack.flower_login)}",
