@@ -29,6 +29,7 @@ urlpatterns = [
         "api/v1/market-status", views.MarketStatusView.as_view(), name="market-status"
     ),
     path("api/v1/bundle", views.BundleView.as_view(), name="bundle"),
+    path("api/v1/", views.IndexView.as_view(), name="api-index"),
     re_path(r"^api/v1/", views.UnknownView.as_view()),
     path(
         "api/schema", SpectacularAPIView.as_view(throttle_classes=[]), name="api-schema"

@@ -6,6 +6,7 @@ import hashlib
 from datetime import datetime
 from typing import Any, Final
 
+from django.urls import reverse
 from django.utils import timezone
 from django.utils.http import parse_etags
 from drf_spectacular.utils import extend_schema
@@ -108,6 +109,28 @@ class BundleView(MarketView):
         response = Response(body)
         response["Cache-Control"] = "no-store"
         return response
+
+
+class IndexView(MarketView):
+    """v1의 주소."""
+
+    schema = None
+
+    def get(self, request: Request) -> Response:
+        """Return the addresses below this one."""
+        return Response(
+            {
+                "recommendations": reverse("recommendations"),
+                "support_levels": reverse("support-levels", args=["KRW-BTC"]),
+                "market_status": reverse("market-status"),
+                "bundle": reverse("bundle"),
+                "docs": reverse("api-docs"),
+            }
+        )
+
+    def get_view_name(self) -> str:
+        """Name the page."""
+        return "v1"
 
 
 class UnknownView(MarketView):

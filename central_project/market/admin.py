@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from decimal import Decimal
 from typing import Any
 
 from django.contrib import admin
 from django.forms import model_to_dict
 from django.http import HttpRequest
-from django.utils.html import format_html
+from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 
 from central_project.market.models import (
@@ -21,17 +23,50 @@ from central_project.market.models import (
     ScoreSettings,
     SupportLevel,
 )
+from common.money import plain
 
 admin.site.site_header = "단타로 본사"
 admin.site.site_title = "단타로 본사"
 admin.site.index_title = "운영"
 admin.site.site_url = "/api/docs"
 
+PART_KEYS = ("value", "share", "weight", "contribution")
 STATE_COLOURS = {
     RunState.RUNNING: "#1f6feb",
     RunState.PUBLISHED: "#1a7f37",
     RunState.FAILED: "#cf222e",
 }
+
+
+def plain_number(name: str, label: str, /) -> Callable[[Any], str]:
+    """Return a column without the zeros that a wide decimal field would show."""
+
+    @admin.display(description=label, ordering=name)
+    def column(row: Any) -> str:
+        value = getattr(row, name)
+        return "-" if value is None else f"{Decimal(plain(value)):,}"
+
+    column.__name__ = f"plain_{name}"
+    return column
+
+
+PRICE = plain_number("price", "현재가 (원)")
+LEVELS = (
+    plain_number("aggressive", "공격형 7일 (원)"),
+    plain_number("moderate", "중립형 30일 (원)"),
+    plain_number("conservative", "보수형 90일 (원)"),
+)
+OHLCV = tuple(
+    plain_number(name, label)
+    for name, label in (
+        ("open", "시가"),
+        ("high", "고가"),
+        ("low", "저가"),
+        ("close", "종가"),
+        ("volume", "거래량"),
+        ("quote_volume", "거래대금 (원)"),
+    )
+)
 
 
 class ReadOnlyAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
@@ -89,8 +124,8 @@ class AnalysisRunAdmin(ReadOnlyAdmin):
     """How each window's analysis went."""
 
     list_display = (
-        "run_id", "badge", "attempt", "data_as_of", "published_at", "seconds",
-        "coins_ok", "coins_failed", "excluded_count", "error_code",
+        "name", "badge", "published_at", "seconds", "coins_ok", "coins_failed",
+        "excluded_count", "error_code",
     )  # fmt: skip
     list_filter = ("state", "error_code")
     date_hierarchy = "window_start"
@@ -103,14 +138,16 @@ class AnalysisRunAdmin(ReadOnlyAdmin):
             '<b style="color:{}">{}</b>', colour, run.get_state_display()
         )
 
-    @admin.display(description="단계별 시간")
+    @admin.display(description="실행", ordering="window_start")
+    def name(self, run: AnalysisRun) -> str:
+        """Return the public name."""
+        return run.run_id
+
+    @admin.display(description="소요 (초)")
     def seconds(self, run: AnalysisRun) -> str:
-        """Return each step's duration."""
-        return ", ".join(
-            f"{name} {step['seconds']}초"
-            for name, step in run.ordered_steps()
-            if "seconds" in step
-        )
+        """Return how long the steps took together; the run's page has each of them."""
+        total = sum(step.get("seconds", 0) for _, step in run.ordered_steps())
+        return f"{total:.1f}"
 
 
 @admin.register(Publication)
@@ -124,9 +161,9 @@ class PublicationAdmin(ReadOnlyAdmin):
 class CandleAdmin(ReadOnlyAdmin):
     """Stored candles."""
 
-    list_display = (
-        "market", "unit", "started_at", "open", "high", "low", "close", "volume",
-    )  # fmt: skip
+    list_display = ("market", "unit", "started_at", *OHLCV)
+    shown: Any = list_display  # the stubs do not know that functions are allowed
+    fields = readonly_fields = shown
     list_filter = ("unit",)
     search_fields = ("=market",)
     show_full_result_count = False  # counting millions of rows would take seconds
@@ -136,9 +173,9 @@ class CandleAdmin(ReadOnlyAdmin):
 class SupportLevelAdmin(ReadOnlyAdmin):
     """Support levels of every run."""
 
-    list_display = (
-        "market", "run", "price", "aggressive", "moderate", "conservative",
-    )  # fmt: skip
+    list_display = ("market", "run", PRICE, *LEVELS)
+    shown: Any = (*list_display, "levels")
+    fields = readonly_fields = shown
     search_fields = ("=market",)
     list_select_related = ("run",)
 
@@ -147,9 +184,37 @@ class SupportLevelAdmin(ReadOnlyAdmin):
 class RecommendationAdmin(ReadOnlyAdmin):
     """Ranked coins with what their scores are made of."""
 
-    list_display = ("rank", "korean_name", "market", "score", "price", "run")
+    list_display = ("rank", "korean_name", "market", "score", PRICE, "run")
+    shown: Any = (
+        *list_display, "scores", "sentences", "parts", "metrics", "warnings",
+    )  # fmt: skip
+    fields = readonly_fields = shown
     search_fields = ("=market", "korean_name")
     list_select_related = ("run",)
+
+    @admin.display(description="이유")
+    def sentences(self, row: Recommendation) -> SafeString:
+        """Show the reasons as people read them."""
+        return format_html_join("", "<div>{}</div>", ((r["ko"],) for r in row.reasons))
+
+    @admin.display(description="점수 내역")
+    def parts(self, row: Recommendation) -> SafeString:
+        """Show each factor: value, share among the coins, weight, points."""
+        lines = format_html_join(
+            "",
+            "<tr><td>{}</td><td>{}</td><td>{}</td><td>{}</td><td>{}</td><td>{}</td></tr>",
+            (
+                (part["analyzer"], factor, *(part[k] or "-" for k in PART_KEYS))
+                for factor, part in sorted(
+                    row.breakdown.items(), key=lambda item: item[1]["analyzer"]
+                )
+            ),
+        )
+        return format_html(
+            "<table><tr><th>분야</th><th>요소</th><th>값</th><th>상대 위치</th>"
+            "<th>가중치</th><th>점수</th></tr>{}</table>",
+            lines,
+        )
 
 
 @admin.register(ExcludedCoin)

@@ -266,7 +266,7 @@ class SupportLevel(models.Model):
     class Meta:
         verbose_name = "지지선"
         verbose_name_plural = "지지선"
-        ordering = ["-run", "market"]
+        ordering = ["-run_id", "market"]
         constraints: ClassVar = [
             models.UniqueConstraint(fields=["run", "market"], name="support_once"),
             # A comparison with null is unknown, which a check constraint lets pass.
@@ -307,7 +307,7 @@ class Recommendation(models.Model):
     class Meta:
         verbose_name = "추천"
         verbose_name_plural = "추천"
-        ordering = ["-run", "rank"]
+        ordering = ["-run_id", "rank"]
         constraints: ClassVar = [
             models.UniqueConstraint(fields=["run", "rank"], name="rank_once"),
             models.UniqueConstraint(fields=["run", "market"], name="ranked_once"),
@@ -327,7 +327,7 @@ class ExcludedCoin(models.Model):
     class Meta:
         verbose_name = "제외된 코인"
         verbose_name_plural = "제외된 코인"
-        ordering = ["-run", "market"]
+        ordering = ["-run_id", "market"]
         constraints: ClassVar = [
             models.UniqueConstraint(fields=["run", "market"], name="excluded_once")
         ]

@@ -120,6 +120,12 @@ def test_market_status_follows_the_contract(
     assert (answer.phase, answer.pipeline, answer.exchange) == ("normal", "ok", "ok")
 
 
+def test_the_index_leads_to_every_endpoint(reader: APIClient, run: AnalysisRun) -> None:
+    links = reader.get("/api/v1/").json()
+
+    assert set(links.values()) == {RECOMMENDATIONS, LEVELS, STATUS, BUNDLE, "/api/docs"}
+
+
 def test_an_unknown_address_is_a_problem_too(reader: APIClient) -> None:
     problem_of(reader.get("/api/v1/nothing"), 404, "NOT_FOUND")
     problem_of(reader.post("/api/v1/nothing"), 404, "NOT_FOUND")

@@ -139,7 +139,7 @@ class Migration(migrations.Migration):
             options={
                 'verbose_name': '제외된 코인',
                 'verbose_name_plural': '제외된 코인',
-                'ordering': ['-run', 'market'],
+                'ordering': ['-run_id', 'market'],
                 'constraints': [models.UniqueConstraint(fields=('run', 'market'), name='excluded_once')],
             },
         ),
@@ -163,7 +163,7 @@ class Migration(migrations.Migration):
             options={
                 'verbose_name': '추천',
                 'verbose_name_plural': '추천',
-                'ordering': ['-run', 'rank'],
+                'ordering': ['-run_id', 'rank'],
                 'constraints': [models.UniqueConstraint(fields=('run', 'rank'), name='rank_once'), models.UniqueConstraint(fields=('run', 'market'), name='ranked_once')],
             },
         ),
@@ -182,7 +182,7 @@ class Migration(migrations.Migration):
             options={
                 'verbose_name': '지지선',
                 'verbose_name_plural': '지지선',
-                'ordering': ['-run', 'market'],
+                'ordering': ['-run_id', 'market'],
                 'constraints': [models.UniqueConstraint(fields=('run', 'market'), name='support_once'), models.CheckConstraint(condition=models.Q(('aggressive__lt', models.F('price')), ('moderate__lt', models.F('aggressive')), ('conservative__lt', models.F('moderate')), ('conservative__lt', models.F('aggressive')), ('moderate__lt', models.F('price')), ('conservative__lt', models.F('price')), ('conservative__gt', 0)), name='support_in_order')],
             },
         ),
