@@ -76,7 +76,7 @@ def current_run(*, now: datetime) -> Current:
         .only("window_start", "state", "error_code")
         .first()
     )
-    if newest and newest.state == RunState.FAILED and newest.pk != run.pk:
+    if newest and newest.state == RunState.FAILED:
         away = newest.error_code == "EXCHANGE_UNAVAILABLE"
         return Current(run, "failed", "down" if away else "ok")
     is_late = run.valid_until is not None and now > run.valid_until

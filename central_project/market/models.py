@@ -190,6 +190,9 @@ class AnalysisRun(models.Model):
         "상태", max_length=12, choices=RunState, default=RunState.RUNNING
     )
     attempt = models.PositiveIntegerField("시도", default=1)
+    published_attempt = models.PositiveIntegerField(
+        "발표된 시도", null=True, blank=True
+    )
     started_at = models.DateTimeField("시작")
     heartbeat_at = models.DateTimeField("마지막 신호", db_default=Now())
     data_as_of = models.DateTimeField("데이터 기준", null=True, blank=True)
@@ -221,8 +224,12 @@ class AnalysisRun(models.Model):
 
     @property
     def run_id(self) -> str:
-        """Public name; the attempt is in it, so no two contents share a name."""
-        return f"{self.window_start:%Y%m%dT%H%M%SZ}-{self.attempt}"
+        """Public name; the published attempt is in it: no two contents share a name.
+
+        A repetition in progress does not rename what readers still get.
+        """
+        attempt = self.published_attempt or self.attempt
+        return f"{self.window_start:%Y%m%dT%H%M%SZ}-{attempt}"
 
     def ordered_steps(self) -> list[tuple[str, dict[str, Any]]]:
         """Return the records of the steps that were begun, in their order."""

@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 import pytest
 from django.db.models import F
 
+from central_project.api.answers import current_run
 from central_project.market.models import (
     AnalysisRun,
     Candle,
@@ -140,7 +141,23 @@ def test_a_repeated_window_replaces_its_rows(source: MemorySource) -> None:
 
     assert again.attempt == 2
     assert current() == again
+    assert again.run_id.endswith("-2")
     assert SupportLevel.objects.count() == len(MARKETS)
+
+
+def test_a_repetition_that_fails_leaves_content_and_name_alone(
+    source: MemorySource,
+) -> None:
+    before = run_at(source, NOW)
+    source.is_down = True
+
+    after = run_at(source, NOW)
+
+    assert (after.state, after.attempt) == (RunState.FAILED, 2)
+    assert after.run_id == before.run_id
+    assert SupportLevel.objects.filter(run=after).count() == len(MARKETS)
+    standing = current_run(now=NOW)
+    assert (standing.stale, standing.exchange) == (True, "down")
 
 
 def test_readers_never_go_back_to_an_older_window(source: MemorySource) -> None:

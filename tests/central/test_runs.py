@@ -125,7 +125,7 @@ def test_a_person_may_repeat_a_published_window_under_a_new_name() -> None:
 
     second = runs.claim_now(now=NOW)
 
-    assert second.run_id == first.run_id
+    assert (second.run_id, second.attempt) == (first.run_id, 2)
     assert AnalysisRun.objects.get().run_id != name
 
 

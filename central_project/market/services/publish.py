@@ -99,6 +99,7 @@ def _finish(
 ) -> None:
     window = timedelta(seconds=settings.WINDOW_SECONDS)
     run.state = RunState.PUBLISHED
+    run.published_attempt = run.attempt
     run.data_as_of = as_of
     run.published_at = published_at
     run.valid_until = as_of + timedelta(seconds=settings.VALIDITY_SECONDS)
