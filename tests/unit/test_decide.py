@@ -10,7 +10,7 @@ import pytest
 
 from common.money import MarketRules
 from user_project.trading.backoff import FIRST_BACKOFF
-from user_project.trading.decide import BUSY_TICK, decide
+from user_project.trading.decide import BUSY_TICK, IDLE_TICK, decide
 from user_project.trading.facts import (
     AbortCycle,
     BotFacts,
@@ -294,6 +294,55 @@ class TestHolding:
         assert timedelta(seconds=90) > FIRST_BACKOFF
         assert places(once) == [(2, Side.BID, OrderKind.LIMIT, Decimal(3400))]
 
+    def test_refusals_before_an_accepted_order_no_longer_count(self) -> None:
+        def attempt(number: int, state: OrderState) -> OrderFacts:
+            ended = NOW - timedelta(seconds=90)
+            return order(
+                2, Side.BID, state, attempt=number, price=3400, closed_at=ended
+            )
+
+        history = (
+            attempt(1, OrderState.REFUSED),
+            attempt(2, OrderState.REFUSED),
+            attempt(3, OrderState.CANCELLED),
+            attempt(4, OrderState.REFUSED),
+        )
+
+        decision = decided(orders=(FIRST_FILLED, *history, RESTING_3, RESTING_EXIT))
+
+        assert places(decision) == [(2, Side.BID, OrderKind.LIMIT, Decimal(3400))]
+
+    def test_a_crossed_buy_that_is_not_booked_yet_counts_for_the_cool_down(
+        self,
+    ) -> None:
+        decision = decided(orders=(FIRST_FILLED, RESTING_2, RESTING_EXIT), price=3100)
+
+        assert (decision.actions, decision.reason) == ((), Why.STAGE_COOLDOWN)
+
+    @pytest.mark.parametrize("state", [OrderState.REFUSED, OrderState.BURNED])
+    def test_an_exit_that_was_refused_waits_before_the_next(
+        self, state: OrderState
+    ) -> None:
+        just_now = NOW - timedelta(seconds=5)
+        refused = replace(RESTING_EXIT, state=state, closed_at=just_now)
+        orders = (FIRST_FILLED, RESTING_2, RESTING_3)
+
+        too_soon = decided(orders=(*orders, refused))
+        later = replace(refused, closed_at=NOW - timedelta(seconds=61))
+
+        assert too_soon.actions == ()
+        assert places(decided(orders=(*orders, later)))[0][:2] == (0, Side.ASK)
+
+    def test_a_blocked_account_keeps_an_exit_that_it_could_not_replace(self) -> None:
+        deeper = replace(HOLDING, volume=Decimal("5.8"), cost=Decimal(20_010))
+        blocked = replace(RUNNING, blocked=Why.QUARANTINED)
+
+        decision = decided(
+            bot=blocked, cycle=deeper, orders=(FIRST_FILLED, RESTING_3, RESTING_EXIT)
+        )
+
+        assert decision.actions == ()
+
     def test_when_all_stages_are_bought_only_the_exit_is_awaited(self) -> None:
         filled = tuple(order(n, Side.BID, OrderState.FILLED) for n in (1, 2, 3, 4))
 
@@ -329,6 +378,14 @@ class TestPauseAndStop:
             Cancel(order_id=RESTING_EXIT.id),
         }
         assert (then.actions, then.next_tick_at) == ((), None)
+
+    def test_a_watched_order_is_no_reason_to_look_every_second(self) -> None:
+        bot = replace(RUNNING, state=BotState.STOPPED)
+        watched = order(2, Side.BID, OrderState.ABANDONED_WATCH, price=3400)
+
+        decision = decided(bot=bot, orders=(FIRST_FILLED, watched))
+
+        assert (decision.actions, decision.next_tick_at) == ((), NOW + IDLE_TICK)
 
     def test_a_stop_before_anything_was_bought_ends_the_round(self) -> None:
         decision = decided(bot=replace(RUNNING, state=BotState.STOPPED), cycle=EMPTY)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -28,6 +28,15 @@ class Reconciliation:
     woken: int = 0
     unknown_to_us: tuple[str, ...] = ()
     problem: str = ""
+
+
+def reconcile_all(*, clock: Callable[[], datetime]) -> None:
+    """Reconcile every usable account; one's trouble must not keep the others waiting."""
+    for account in ExchangeAccount.objects.usable():
+        try:
+            reconcile_account(account=account, now=clock())
+        except Exception:
+            log.exception("account %s was not reconciled", account.pk)
 
 
 def reconcile_account(*, account: ExchangeAccount, now: datetime) -> Reconciliation:

@@ -7,7 +7,7 @@ import uuid
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Final
+from typing import Any, Final
 
 from django.db import transaction
 from django.db.models import F
@@ -210,7 +210,7 @@ def _finish(*, desk: Desk) -> None:
 
 
 def _release(*, desk: Desk, decision: Decision, decided_in: str, now: datetime) -> None:
-    changes: dict[str, object] = {
+    changes: dict[str, Any] = {
         "next_tick_at": decision.next_tick_at,
         "wake_below": decision.wake_below,
         "wake_above": decision.wake_above,
@@ -228,7 +228,7 @@ def _failed(*, lease: Lease, error: Exception, now: datetime) -> None:
         log.error("bot %s failed", lease.bot_id, exc_info=error)
     # Bounded: a bot that cannot be halted any further may fail for weeks.
     failures: object = 0 if expected else Least(F("tick_failures") + 1, MOST_FAILURES)
-    changes: dict[str, object] = {"tick_failures": failures}
+    changes: dict[str, Any] = {"tick_failures": failures}
     if isinstance(error, KeyRefused):
         changes |= {"reason": Why.KEY_REFUSED.value, "reason_at": now}
     release(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import time
 import uuid
 from typing import Any, Final
@@ -10,13 +9,10 @@ from typing import Any, Final
 from celery import Task, shared_task
 from django.utils import timezone
 
-from user_project.accounts.models import ExchangeAccount
 from user_project.bots.models import Bot
-from user_project.bots.reconcile import reconcile_account
+from user_project.bots.reconcile import reconcile_all
 from user_project.bots.runner import run_bot
 from user_project.central_api.services import pull_if_due
-
-log = logging.getLogger(__name__)
 
 BATCH_BUDGET_SECONDS: Final = 10.0
 WAKE_EXPIRES_SECONDS: Final = 10
@@ -51,12 +47,7 @@ def wake(shard: int, bot_ids: list[str]) -> None:
 @shared_task(name="bots.reconcile_accounts", queue="reconcile", ignore_result=True)
 def reconcile_accounts(**_: Any) -> None:
     """Compare every account with its exchange."""
-    for account in ExchangeAccount.objects.usable():
-        try:
-            reconcile_account(account=account, now=timezone.now())
-        except Exception:
-            # One owner's trouble must not keep the others' bots waiting.
-            log.exception("account %s was not reconciled", account.pk)
+    reconcile_all(clock=timezone.now)
 
 
 @shared_task(name="central.pull", queue="pull", ignore_result=True)
