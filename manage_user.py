@@ -16,12 +16,19 @@ def main() -> None:
         os.environ.setdefault("DANTARO_SETTINGS_FREE", "1")
     from django.core.exceptions import ImproperlyConfigured
     from django.core.management import execute_from_command_line
+    from django.db import OperationalError
 
     try:
         execute_from_command_line(sys.argv)
     except ImproperlyConfigured as error:
         # A wrong environment is the operator's to mend: one sentence, no traceback.
         sys.exit(f"manage_user.py: {error}")
+    except OperationalError as error:
+        reason = " ".join(str(error).split())
+        sys.exit(
+            f"manage_user.py: the database cannot be used: {reason}."
+            " Start it (`make up`) or correct DATABASE_URL."
+        )
 
 
 if __name__ == "__main__":
