@@ -5,7 +5,6 @@ PYTHON ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11; 
 	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null \
 	&& { echo $$p; exit; }; done; echo python3)
 RUN := .venv/bin/python
-export SEED REPLAY REPLAY_FROM DANTARO_RATE_FACTOR DANTARO_PORT_BASE
 # The Django plugin of the type checker loads the settings; nothing is connected to.
 SETTINGS_FREE := env SECRET_KEY=none DATABASE_URL=postgresql://none/none \
 	REDIS_URL=redis://none DANTARO_SETTINGS_FREE=1 DANTARO_ENV_FILE=/dev/null
