@@ -246,6 +246,79 @@ class TestTrouble:
         assert healthy.reconciled_at > long_ago
 
 
+class TestAGivenUpOrder:
+    """A lost request that may not be sent again: watched until a person closes it."""
+
+    @pytest.fixture
+    def watched(self, floor: Floor) -> Order:
+        floor.exchange.faults = ["held"]
+        floor.run()
+        floor.exchange.trade_at("101000000")
+        floor.run_often(15, seconds=60)
+        floor.exchange.trade_at("100000000")
+        order = Order.objects.get()
+        assert order.state == "abandoned_watch"
+        return order
+
+    def test_it_cannot_be_closed_while_it_may_still_arrive(
+        self, floor: Floor, watched: Order
+    ) -> None:
+        early = floor.clock() + timedelta(hours=23)
+
+        with pytest.raises(services.BotProblem, match="24"):
+            services.close_watched_order(order=watched, now=early)
+
+        watched.refresh_from_db()
+        assert watched.state == "abandoned_watch"
+
+    def test_a_person_closes_it_and_the_round_goes_on(
+        self, floor: Floor, watched: Order
+    ) -> None:
+        floor.clock.pass_seconds(86_400)
+        ExchangeAccount.objects.update(reconciled_at=floor.clock())
+
+        services.close_watched_order(order=watched, now=floor.clock())
+        reserved = Cycle.objects.get().reserved
+        floor.run_often(3)
+
+        assert reserved == 0
+        assert Order.objects.get(stage=1, attempt=2).state == "filled"
+
+    def test_only_a_watched_order_can_be_closed(self, floor: Floor) -> None:
+        floor.run_often(3)
+        tomorrow = floor.clock() + timedelta(days=2)
+
+        with pytest.raises(services.BotProblem) as problem:
+            services.close_watched_order(
+                order=Order.objects.live().get(stage=2), now=tomorrow
+            )
+
+        assert problem.value.code == "NOT_WATCHED"
+
+    @pytest.mark.parametrize("state", ["refused", "burned", "cancelled"])
+    def test_one_that_appears_after_all_quarantines_the_account(
+        self, floor: Floor, monkeypatch: pytest.MonkeyPatch, state: str
+    ) -> None:
+        monkeypatch.setattr(reconcile, "adapter_for", lambda *, account: floor.exchange)
+        floor.run_often(3)
+        Order.objects.filter(stage=2).update(state=state, exchange_uuid=None)
+
+        reconcile.reconcile_all(clock=floor.clock)
+
+        assert ExchangeAccount.objects.get().quarantined_at is not None
+
+    def test_one_that_just_ended_is_no_contradiction(
+        self, floor: Floor, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(reconcile, "adapter_for", lambda *, account: floor.exchange)
+        floor.run_often(3)
+        Order.objects.filter(stage=2).update(state="cancelled")
+
+        reconcile.reconcile_all(clock=floor.clock)
+
+        assert ExchangeAccount.objects.get().quarantined_at is None
+
+
 class TestBooking:
     def test_one_trade_between_two_orders_of_ours_is_booked_on_both(
         self, floor: Floor, monkeypatch: pytest.MonkeyPatch

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from datetime import timedelta
 from decimal import Decimal
 from pathlib import Path
 from types import SimpleNamespace
@@ -17,7 +18,14 @@ from django.test import Client, RequestFactory
 from django.urls import reverse
 from django.utils import timezone
 
-from tests.user.factories import make_bot, make_snapshot, make_story, make_user
+from tests.user.factories import (
+    make_bot,
+    make_cycle,
+    make_order,
+    make_snapshot,
+    make_story,
+    make_user,
+)
 from user_project.bots.models import Bot, BotEvent, Cycle, Fill, LedgerEntry, Order
 
 pytestmark = pytest.mark.django_db
@@ -216,6 +224,30 @@ def test_operators_who_may_only_look_get_no_actions() -> None:
 
     bot.refresh_from_db()
     assert bot.state == "running"
+
+
+@pytest.mark.parametrize(
+    ("superuser", "after"), [(True, "cancelled"), (False, "abandoned_watch")]
+)
+def test_only_a_superuser_ends_the_watch_of_an_order(
+    superuser: bool, after: str
+) -> None:
+    person = make_user("person", is_staff=True, is_superuser=superuser)
+    rights = Permission.objects.filter(codename__in=("view_order", "change_order"))
+    person.user_permissions.set(rights)
+    client = Client()
+    client.force_login(person)
+    order = make_order(
+        make_cycle(make_bot(make_user("alice"))),
+        state="abandoned_watch",
+        posted_at=timezone.now() - timedelta(hours=25),
+    )
+    body = {"action": "close_watched", "_selected_action": [str(order.pk)]}
+
+    client.post(_address(Order, "changelist"), body)
+
+    order.refresh_from_db()
+    assert order.state == after
 
 
 def test_a_stranger_is_sent_to_the_login() -> None:

@@ -285,7 +285,9 @@ class CycleAdmin(FactsAdmin):
 
 @admin.register(Order)
 class OrderAdmin(FactsAdmin):
-    """Orders."""
+    """Orders, and the end of watching one that was never found."""
+
+    actions = ("close_watched",)
 
     list_display = (
         "created_at",
@@ -303,6 +305,24 @@ class OrderAdmin(FactsAdmin):
     list_filter = ("state", "side", "market")
     list_select_related = ("bot",)
     search_fields = ("identifier", "exchange_uuid", "bot__name")
+
+    def has_close_permission(self, request: HttpRequest) -> bool:
+        """Superusers alone may say that an order never was."""
+        return bool(getattr(request.user, "is_superuser", False))
+
+    @admin.action(
+        description="감시 종료 (거래소에 주문이 없음을 확인한 뒤)",
+        permissions=("close",),
+    )
+    def close_watched(self, request: HttpRequest, queryset: QuerySet[Order]) -> None:
+        """Close given-up orders after a day."""
+        for order in queryset:
+            try:
+                services.close_watched_order(order=order, now=timezone.now())
+            except services.BotProblem as problem:
+                messages.error(request, f"{order}: {problem.message}")
+            else:
+                messages.success(request, f"{order}: 감시를 끝냈습니다.")
 
 
 @admin.register(Fill)

@@ -6,6 +6,9 @@ import logging
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Final
+
+from django.db.models import Q
 
 from user_project.accounts.models import ExchangeAccount
 from user_project.accounts.services import AccountProblem, adapter_for
@@ -17,6 +20,11 @@ from user_project.trading.lifecycle import OrderState
 from user_project.trading.orders import OrderView
 
 log = logging.getLogger(__name__)
+
+DENIED: Final = Q(state__in=(OrderState.REFUSED, OrderState.BURNED)) | Q(
+    state=OrderState.CANCELLED, exchange_uuid__isnull=True
+)
+"""Closed as never accepted: the exchange cannot have such an order."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -90,11 +98,13 @@ def _moved(order: Order, view: OrderView | None) -> bool:
 
 
 def _strangers(views: Iterable[OrderView]) -> list[str]:
-    """Open orders with our prefix but without a row: another installation's."""
+    """Open orders with our prefix that have no row, or one saying they never were.
+
+    The first are another installation's; the second contradict our own books.
+    """
     ours = {view.identifier for view in views if is_ours(view.identifier)}
-    known = Order.objects.filter(identifier__in=ours).values_list(
-        "identifier", flat=True
-    )
+    rows = Order.objects.filter(identifier__in=ours).exclude(DENIED)
+    known = rows.values_list("identifier", flat=True)
     return sorted(name for name in ours - set(known) if name is not None)
 
 
@@ -102,7 +112,7 @@ def _quarantine(
     *, account: ExchangeAccount, identifiers: list[str], now: datetime
 ) -> None:
     reason = (
-        "거래소에 우리 기록에 없는 단타로 주문이 있습니다"
+        "거래소에 우리 기록에 없거나 접수되지 않은 것으로 적힌 단타로 주문이 있습니다"
         f" ({identifiers[0]} 외 {len(identifiers) - 1}건). 다른 설치가 같은 계정을 쓰는지"
         " 확인한 뒤 관리자 화면에서 격리를 푸세요."
     )
