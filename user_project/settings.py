@@ -219,6 +219,11 @@ CELERY_TASK_SOFT_TIME_LIMIT = 25
 CELERY_TASK_TIME_LIMIT = 40
 CELERY_TASK_CREATE_MISSING_QUEUES = True
 CELERY_TASK_DEFAULT_QUEUE = "housekeeping"
+# bots.run_bots names the queue of its shard with every message.
+CELERY_TASK_ROUTES = {
+    "bots.reconcile_accounts": {"queue": "reconcile"},
+    "central.pull": {"queue": "pull"},
+}
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
 CELERY_BROKER_CONNECTION_MAX_RETRIES = None
 CELERY_BROKER_CONNECTION_TIMEOUT = 3

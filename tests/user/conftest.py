@@ -25,5 +25,5 @@ def floor(db: None, monkeypatch: pytest.MonkeyPatch) -> Floor:
     monkeypatch.setattr(
         "user_project.bots.runner.adapter_for", lambda *, account: made.exchange
     )
-    monkeypatch.setattr(prices, "shared", lambda *, market: None)
+    monkeypatch.setattr(prices, "shared", lambda *, host, market: None)
     return made

@@ -250,7 +250,7 @@ def test_actions_follow_the_state_table(
 def test_a_bot_shows_its_numbers_with_their_time(
     alice: SimpleNamespace, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(overview.prices, "shared", lambda *, market: None)
+    monkeypatch.setattr(overview.prices, "shared", lambda *, host, market: None)
     bot = make_story(alice.owner, account=alice.owner.accounts.get())
 
     body = alice.client.get(f"/api/v1/bots/{bot.pk}").json()

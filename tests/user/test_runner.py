@@ -15,6 +15,7 @@ from user_project.accounts.models import ExchangeAccount
 from user_project.bots import services
 from user_project.bots.models import BotEvent, Cycle, LedgerEntry, Order
 from user_project.central_api.models import CentralSnapshot
+from user_project.exchanges.adapter import Refused
 
 
 def assert_books_balance(floor: Floor) -> None:
@@ -185,6 +186,20 @@ class TestPeopleAct:
         assert Cycle.objects.get().volume > 0
         assert floor.bot.next_tick_at is None
         assert_books_balance(floor)
+
+    def test_a_stop_withdraws_orders_of_a_market_that_is_gone(
+        self, floor: Floor, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        def gone(**_: object) -> None:
+            raise Refused("no such market", name="notfoundmarket")
+
+        floor.run_often(3)
+        monkeypatch.setattr(floor.exchange, "get_rules", gone)
+
+        services.stop_bot(bot=floor.bot, now=floor.clock())
+        floor.run_often(3)
+
+        assert not Order.objects.live().exists()
 
     def test_a_finishing_bot_stops_after_its_round(self, floor: Floor) -> None:
         floor.run_often(3)

@@ -47,7 +47,7 @@ class Wakened:
 
 @pytest.fixture
 def wakened(db: None, monkeypatch: pytest.MonkeyPatch) -> Wakened:
-    monkeypatch.setattr(watch.prices, "publish", lambda *, quotes: None)
+    monkeypatch.setattr(watch.prices, "publish", lambda *, host, quotes: None)
     return Wakened()
 
 

@@ -49,7 +49,7 @@ def alice(monkeypatch: pytest.MonkeyPatch) -> SimpleNamespace:
     quiet = QuietExchange(now=timezone.now())
     for module in (services, overview):
         monkeypatch.setattr(module, "adapter_for", lambda *, account: quiet)
-    monkeypatch.setattr(overview.prices, "shared", lambda *, market: None)
+    monkeypatch.setattr(overview.prices, "shared", lambda *, host, market: None)
     owner = make_user("alice")
     account = make_account(owner)
     make_snapshot(timezone.now())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Final
@@ -17,7 +18,7 @@ from user_project.bots.booking import move_cycle
 from user_project.bots.models import Bot, Cycle, Order
 from user_project.bots.order_protocol import Desk
 from user_project.central_api.services import freshness, latest_snapshot
-from user_project.exchanges.adapter import ExchangeAdapter
+from user_project.exchanges.adapter import ExchangeAdapter, ExchangeError
 from user_project.trading.backoff import FIRST_BACKOFF
 from user_project.trading.facts import BotFacts, CycleFacts, OrderFacts, Why
 from user_project.trading.lifecycle import (
@@ -29,6 +30,8 @@ from user_project.trading.lifecycle import (
 )
 from user_project.trading.orders import Side
 from user_project.trading.plan import make_seed
+
+log = logging.getLogger(__name__)
 
 RECONCILE_MAX_AGE: Final = timedelta(minutes=5)
 REPLAN_AFTER: Final = timedelta(seconds=5)
@@ -114,8 +117,15 @@ def _thrown_out(order: Order) -> bool:
 
 
 def rules_for(*, adapter: ExchangeAdapter, cycle: Cycle) -> MarketRules:
-    """Return the market's rules as the exchange states them now."""
-    return adapter.get_rules(market=cycle.market)
+    """Return the market's rules as the exchange states them, else the plan's.
+
+    A delisted market has no rules any more, yet its orders must be withdrawn.
+    """
+    try:
+        return adapter.get_rules(market=cycle.market)
+    except ExchangeError as error:
+        log.warning("rules of %s as planned: %s", cycle.market, error)
+        return planning.frozen_rules(cycle.plan)
 
 
 def markets_in_use(*, account_id: UUID, except_bot: UUID | None = None) -> set[str]:

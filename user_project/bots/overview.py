@@ -6,11 +6,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
-from typing import Any
 
 from django.db.models import Sum
 
-from common.money import MarketRules, ticks_of
+from common.money import MarketRules
 from common.wire import Recommendation
 from user_project.accounts.services import AccountProblem, adapter_for
 from user_project.bots import planning, prices, wording
@@ -159,26 +158,20 @@ def _quote(bot: Bot, cycle: Cycle | None, *, now: datetime) -> PriceQuote | None
     market = cycle.market if cycle else bot.market
     if not market:
         return None
-    quote = prices.shared(market=market)
+    host = bot.account.base_url
+    quote = prices.shared(host=host, market=market)
     if quote is not None:
         return quote
     try:
         adapter = adapter_for(account=bot.account)
-        return prices.latest(adapter=adapter, market=market, now=now)
+        return prices.latest(adapter=adapter, host=host, market=market, now=now)
     except (AccountProblem, ExchangeError):
         return None
 
 
 def _rules(cycle: Cycle | None) -> MarketRules:
     """Fees as frozen in the plan: a page asks no exchange."""
-    plan: dict[str, Any] = cycle.plan if cycle else {}
-    market = cycle.market if cycle else ""
-    return MarketRules(
-        market=market,
-        ticks=ticks_of(market=market),
-        bid_fee=Decimal(plan.get("bid_fee", "0.0005")),
-        ask_fee=Decimal(plan.get("ask_fee", "0.0005")),
-    )
+    return planning.frozen_rules(cycle.plan if cycle else {})
 
 
 def _average(cycle: Cycle | None) -> Decimal | None:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any, Final, Protocol
 
-from common.money import MarketRules, plain
+from common.money import MarketRules, plain, ticks_of
 from common.wire import BundleAnswer, Level, SupportLevels
 from user_project.bots import wording
 from user_project.exchanges.adapter import (
@@ -131,6 +131,17 @@ def planned_stages(frozen: dict[str, Any], /) -> tuple[PlannedStage, ...]:
             amount=Decimal(stage["amount"]),
         )
         for stage in frozen["stages"]
+    )
+
+
+def frozen_rules(frozen: dict[str, Any], /) -> MarketRules:
+    """Return the market's rules as they were when the plan was made."""
+    market = str(frozen.get("market", ""))
+    return MarketRules(
+        market=market,
+        ticks=ticks_of(market=market),
+        bid_fee=Decimal(frozen.get("bid_fee", "0.0005")),
+        ask_fee=Decimal(frozen.get("ask_fee", "0.0005")),
     )
 
 

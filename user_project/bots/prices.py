@@ -21,7 +21,8 @@ from user_project.trading.orders import PriceQuote
 
 log = logging.getLogger(__name__)
 
-KEY: Final = "du:prices"
+KEY: Final = "du:prices:{host}"
+"""One table a host: a price of one exchange never decides on another."""
 FRESH_ENOUGH: Final = PRICE_MAX_AGE / 2
 """Older than this, a worker asks the exchange itself before deciding."""
 KEEP: Final = timedelta(minutes=10)
@@ -38,7 +39,7 @@ def _client() -> redis.Redis:
     )
 
 
-def publish(*, quotes: Iterable[PriceQuote]) -> None:
+def publish(*, host: str, quotes: Iterable[PriceQuote]) -> None:
     """Share quotes with the workers; without Redis each asks the exchange itself."""
     values = {
         quote.market: f"{plain(quote.price)}|{quote.received_at.isoformat()}"
@@ -48,17 +49,18 @@ def publish(*, quotes: Iterable[PriceQuote]) -> None:
         return
     try:
         pipe = _client().pipeline(transaction=False)
-        pipe.hset(KEY, mapping=values)
-        pipe.expire(KEY, KEEP)
+        key = KEY.format(host=host)
+        pipe.hset(key, mapping=values)
+        pipe.expire(key, KEEP)
         pipe.execute()
     except redis.RedisError as error:
         log.warning("prices were not shared, workers ask the exchange: %s", error)
 
 
-def shared(*, market: str) -> PriceQuote | None:
-    """Return the last shared quote of *market*, however old."""
+def shared(*, host: str, market: str) -> PriceQuote | None:
+    """Return the last shared quote of *market* on *host*, however old."""
     try:
-        value = _client().hget(KEY, market)
+        value = _client().hget(KEY.format(host=host), market)
     except redis.RedisError:
         return None
     if not isinstance(value, str):
@@ -72,10 +74,10 @@ def shared(*, market: str) -> PriceQuote | None:
 
 
 def latest(
-    *, adapter: ExchangeAdapter, market: str, now: datetime
+    *, adapter: ExchangeAdapter, host: str, market: str, now: datetime
 ) -> PriceQuote | None:
     """Return a quote young enough to decide on, asking the exchange if need be."""
-    quote = shared(market=market)
+    quote = shared(host=host, market=market)
     if quote is not None and now - quote.received_at <= FRESH_ENOUGH:
         return quote
     try:

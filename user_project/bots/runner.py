@@ -42,6 +42,7 @@ from user_project.trading.lifecycle import (
     OrderState,
     next_state,
 )
+from user_project.trading.orders import PriceQuote
 
 log = logging.getLogger(__name__)
 
@@ -149,11 +150,16 @@ def _decide(*, desk: Desk, cycle: Cycle | None) -> Decision:
         bot=cycles.bot_facts(bot=bot, now=now),
         cycle=cycles.cycle_facts(cycle=cycle) if cycle else None,
         orders=[cycles.order_facts(order=order) for order in orders],
-        price=prices.latest(adapter=desk.adapter, market=cycle.market, now=now)
-        if cycle
-        else None,
+        price=_price(desk=desk, market=cycle.market) if cycle else None,
         rules=cycles.rules_for(adapter=desk.adapter, cycle=cycle) if cycle else None,
         now=now,
+    )
+
+
+def _price(*, desk: Desk, market: str) -> PriceQuote | None:
+    host = desk.bot.account.base_url
+    return prices.latest(
+        adapter=desk.adapter, host=host, market=market, now=desk.clock()
     )
 
 
@@ -185,8 +191,7 @@ def _act_on_cycle(*, desk: Desk, cycle: Cycle, action: Action) -> bool:
 
 
 def _place(*, desk: Desk, cycle: Cycle, place: Place) -> bool:
-    now = desk.clock()
-    quote = prices.latest(adapter=desk.adapter, market=cycle.market, now=now)
+    quote = _price(desk=desk, market=cycle.market)
     order = intend(
         desk=desk,
         cycle=cycle,

@@ -18,7 +18,7 @@ BATCH_BUDGET_SECONDS: Final = 10.0
 WAKE_EXPIRES_SECONDS: Final = 10
 
 
-@shared_task(bind=True, name="bots.run_bots", queue="bots.0", ignore_result=True)
+@shared_task(bind=True, name="bots.run_bots", ignore_result=True)
 def run_bots(self: Task[Any, Any], /, *, bot_ids: list[str], **_: Any) -> None:
     """Run a batch of one shard; what does not fit the budget is sent on."""
     worker = self.request.hostname or "worker"
@@ -44,13 +44,13 @@ def wake(shard: int, bot_ids: list[str]) -> None:
     )
 
 
-@shared_task(name="bots.reconcile_accounts", queue="reconcile", ignore_result=True)
+@shared_task(name="bots.reconcile_accounts", ignore_result=True)
 def reconcile_accounts(**_: Any) -> None:
     """Compare every account with its exchange."""
     reconcile_all(clock=timezone.now)
 
 
-@shared_task(name="central.pull", queue="pull", ignore_result=True)
+@shared_task(name="central.pull", ignore_result=True)
 def pull_central(**_: Any) -> None:
     """Pull central's bundle once."""
     markets = Bot.objects.active().exclude(market="").values_list("market", flat=True)

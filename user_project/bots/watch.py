@@ -84,7 +84,7 @@ class Watcher:
         now = self._clock()
         self._mind_gap(now)
         quotes = self._read_prices()
-        prices.publish(quotes=quotes.values())
+        prices.publish(host=settings.UPBIT_BASE_URL, quotes=quotes.values())
         due = Bot.objects.to_wake(
             prices={market: quote.price for market, quote in quotes.items()}, now=now
         ).values_list("pk", "next_tick_at")
