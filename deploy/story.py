@@ -33,7 +33,7 @@ OPTIONS = {
     "budget": "1500000",
     "stages": 5,
     "level": "aggressive",
-    "take_profit": "0.006",
+    "take_profit": "0.005",
     "stage_cooldown_seconds": 5,
     "cycle_cooldown_seconds": 20,
 }

@@ -8,7 +8,7 @@ import numpy as np
 
 from deploy.simulator.path import PathSource
 
-WANTED: Final = 0.02
+WANTED: Final = 0.025
 """Typical standard deviation of a coin's log return per real minute."""
 RESERVE_MINUTES: Final = 10
 """Real minutes that a recorded path should last at least."""
