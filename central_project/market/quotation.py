@@ -26,7 +26,6 @@ from central_project.market.limiter import CallLimiter
 
 TIMEOUT: Final = (3.0, 10.0)
 ATTEMPTS: Final = 3
-RETRY_AFTER_CAP: Final = 10.0
 T = TypeVar("T")
 
 

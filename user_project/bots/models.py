@@ -190,10 +190,6 @@ class OrderQuerySet(models.QuerySet["Order"]):
         """Orders that exist or may exist on the exchange, or are about to."""
         return self.filter(state__in=lifecycle.LIVE_ORDERS)
 
-    def unsettled(self) -> OrderQuerySet:
-        """Orders whose state we do not know for certain."""
-        return self.filter(state__in=lifecycle.UNSETTLED_ORDERS)
-
 
 class Order(models.Model):
     """One order intent, committed before anything is sent."""

@@ -14,11 +14,8 @@ import pandas as pd
 from django.db.models import Min
 
 from central_project.analysis.analyzers import (
+    ANALYZERS,
     CoinFacts,
-    RiskAnalyzer,
-    TechnicalAnalyzer,
-    VolatilityAnalyzer,
-    VolumeAnalyzer,
 )
 from central_project.analysis.candles import (
     CandleSeries,
@@ -76,12 +73,7 @@ def current_settings() -> ScoreSettings:
 def recommender_of(*, settings: ScoreSettings) -> CoinRecommender:
     """Build the recommender; raise InvalidSettings if the row cannot be meant."""
     return CoinRecommender(
-        analyzers=[
-            TechnicalAnalyzer(),
-            VolumeAnalyzer(),
-            VolatilityAnalyzer(),
-            RiskAnalyzer(),
-        ],
+        analyzers=ANALYZERS,
         weights=Weights(
             technical=settings.technical,
             volume=settings.volume,
