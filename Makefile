@@ -43,9 +43,12 @@ check: setup ## lint, format, types and import contracts alone
 
 lock: setup ## resolve requirements/*.in again into the lock files
 	test -x .boot/bin/uv || $(PYTHON) -m pip install -q --target .boot uv
-	for side in central user embedded dev; do UV_SYSTEM_CERTS=1 .boot/bin/uv pip \
-	compile -q --universal --python-version 3.11 --generate-hashes \
-	requirements/$$side.in -o requirements/$$side.txt || exit; done
+	# All of it first, the parts from that: what is tested is what is shipped.
+	cd requirements && export UV_SYSTEM_CERTS=1 && \
+	compile="../.boot/bin/uv pip compile -q --universal --python-version 3.11 \
+	--generate-hashes" && $$compile dev.in -o dev.txt && \
+	for part in central user embedded simulator; \
+	do $$compile -c dev.txt $$part.in -o $$part.txt || exit; done
 
 clean: ## remove caches and demo runs (keeps .venv and the state of `make up`)
 	rm -rf .run/demo-* .mypy_cache .ruff_cache .pytest_cache .import_linter_cache \
