@@ -1,75 +1,88 @@
-"""The matching engine: accounts and orders against one price per market.
+"""The matching engine: orders against each other and against a market outside.
 
-Pure and exact: time, ids and prices are arguments, every change is computed and checked
-before anything is assigned, and cash + coins + paid fees are conserved to the last digit.
-The caller walks the market's path price by price. Liquidity at a touched price is
-unlimited: a resting order fills wholly, at its own price, when the path trades at or
-through it; what could trade on arrival fills at the better current price.
+Pure and exact: time, ids, prices and outside liquidity are arguments. Every operation
+decides on events and changes the engine by applying them, so the same events give the
+same engine again; cash + coins + paid fees are conserved to the last digit.
+
+An incoming order walks the best prices of the orders that rest here and of the outside
+book, better prices first, our resting orders before the outside level at the same price.
+Afterwards it rests, unless its kind says otherwise. A resting order fills wholly when
+the market trades through its price, and up to the traded volume when it trades at it;
+it stands at the front of its level.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from decimal import Decimal
+from uuid import UUID, uuid5
 
 from common.money import MarketRules
+from user_project.trading.matching_book import Offer, offers
+from user_project.trading.matching_events import (
+    Arrived,
+    Burned,
+    Deposited,
+    Ended,
+    Event,
+    Opened,
+    Placed,
+    Prevented,
+    Traded,
+)
 from user_project.trading.matching_orders import (
-    CUT,
     EXACT,
     ZERO,
+    Execution,
+    Level,
     NewOrder,
     Order,
     OrderNotFound,
     OrderRefused,
     OrderType,
+    SmpType,
     State,
+    TimeInForce,
     Wallet,
     affordable,
-    check_rules,
-    executed,
-    normalised,
 )
+from user_project.trading.matching_rules import check_depth, check_rules, normalised
+from user_project.trading.matching_state import ExchangeState
+from user_project.trading.matching_wallets import locking
 from user_project.trading.orders import Side
 
-_AVERAGE_STEP = Decimal("0.00000001")
+Events = list[Event]
 
 
-@dataclass(slots=True)
-class _Account:
-    wallets: dict[str, Wallet]
-    uuids: list[str] = field(default_factory=list)
-    identifiers: dict[str, str] = field(default_factory=dict)
+class MatchingEngine(ExchangeState):
+    """All accounts of one exchange, and what happens when orders come in."""
 
-
-class MatchingEngine:
-    """All accounts of one exchange, their orders and what rests in each market."""
-
-    def __init__(self) -> None:
-        self._accounts: dict[str, _Account] = {}
-        self._orders: dict[str, Order] = {}
-        self._waiting: dict[str, dict[str, None]] = {}
-
-    def open_account(self, *, account: str, balances: Mapping[str, Decimal]) -> None:
+    def open_account(self, *, account: str, balances: Mapping[str, Decimal]) -> Events:
         """Make an account with free *balances* by currency; its name must be new."""
         if account in self._accounts:
             raise ValueError(f"account {account} exists already")
         if any(amount < ZERO for amount in balances.values()):
             raise ValueError("an account cannot start below zero")
-        self._accounts[account] = _Account(
-            {code: Wallet(balance=amount) for code, amount in balances.items()}
+        deposits = [
+            Deposited(account=account, currency=currency, amount=amount)
+            for currency, amount in balances.items()
+        ]
+        return self._happen(Opened(account=account), *deposits)
+
+    def deposit(self, *, account: str, currency: str, amount: Decimal) -> Events:
+        """Add to a free balance, or take from it; raises ValueError below zero."""
+        return self._happen(
+            Deposited(account=account, currency=currency, amount=amount)
         )
 
-    def accounts(self) -> tuple[str, ...]:
-        """Return the names of all accounts."""
-        return tuple(self._accounts)
+    def burn(self, *, account: str, identifier: str) -> Events:
+        """Use an identifier up although no order carries it."""
+        if identifier in self._accounts[account].identifiers:
+            return []
+        return self._happen(Burned(account=account, identifier=identifier))
 
-    def wallets(self, *, account: str) -> dict[str, Wallet]:
-        """Return what an account owns by currency; a coin never held is missing."""
-        return dict(self._accounts[account].wallets)
-
-    def place(
+    def check(
         self,
         *,
         account: str,
@@ -78,212 +91,237 @@ class MatchingEngine:
         last: Decimal,
         uuid: str,
         now: datetime,
+        opposite: Sequence[Level] | None = None,
+        funds_first: bool = False,
     ) -> Order:
-        """Accept an order and lock what it needs; *last* = the market's price.
+        """Return the order that would be accepted; raises OrderRefused.
 
-        Raises OrderRefused and changes nothing when a rule is broken.
+        *last* = the market's price; *opposite* = the outside book's other side, checked
+        for depth where given; *funds_first*: missing money is told before other errors.
         """
         owner = self._accounts[account]
         request = normalised(request)
+        rate = rules.bid_fee if request.side is Side.BID else rules.ask_fee
+        order = Order(
+            uuid=uuid, account=account, request=request, fee_rate=rate, created_at=now
+        )
+        wallet = owner.wallets.get(order.lock_currency, Wallet())
+        if funds_first:
+            locking(wallet, order)
         check_rules(request, rules=rules, last=last)
         if request.identifier in owner.identifiers:
             raise OrderRefused(
                 "duplicated_identifier", "이미 사용된 identifier 값입니다."
             )
-        rate = rules.bid_fee if request.side is Side.BID else rules.ask_fee
-        order = Order(
-            uuid=uuid, account=account, request=request, fee_rate=rate, created_at=now
-        )
-        wallet = _locking(owner.wallets.get(order.lock_currency, Wallet()), order)
-
-        owner.wallets[order.lock_currency] = wallet
-        owner.uuids.append(uuid)
-        if request.identifier is not None:
-            owner.identifiers[request.identifier] = uuid
-        self._keep(order)
+        if opposite is not None:
+            check_depth(request, opposite=opposite)
+        locking(wallet, order)
         return order
 
-    def arrive(self, *, uuid: str, price: Decimal, at: datetime) -> Order:
-        """Let an accepted order meet its first market price.
+    def place(self, *, order: Order) -> Events:
+        """Accept an order that `check` returned and lock what it needs."""
+        return self._happen(Placed(order=order))
 
-        A market order fills at it, a limit order that crosses it too; others rest.
-        """
+    def arrive(self, *, uuid: str, levels: Sequence[Level], at: datetime) -> Events:
+        """Let an accepted order meet the market; *levels* = the outside's other side."""
         order = self._open_order(uuid)
-        if _trades_at(order, price):
-            return self.execute(uuid=uuid, price=price, at=at)
-        arrived = replace(order, arrived=True)
-        self._keep(arrived)
-        return arrived
+        resting = self._market(order.request.market).resting
+        found = offers(taker=order, resting=resting, levels=levels)
+        events = self._happen(Arrived(uuid=uuid, at=at))
+        if self._is_impossible(order, found):
+            return events + self._end(uuid, State.CANCEL, at)
+        for offer in found:
+            if (self._orders[uuid]).state is not State.WAIT:
+                return events
+            events += self._meet(uuid, offer, at)
+        return events + self._rest_or_end(uuid, at)
 
-    def walk(self, *, market: str, price: Decimal, at: datetime) -> list[Order]:
-        """Fill every resting order that the path's next *price* touches."""
-        touched = [
-            order
-            for order in self.waiting(market=market)
-            if order.arrived and _trades_at(order, price)
-        ]
-        return [
-            self.execute(uuid=order.uuid, price=_own_price(order), at=at)
-            for order in sorted(touched, key=_reached_first)
-        ]
-
-    def execute(
+    def walk(
         self,
         *,
-        uuid: str,
+        market: str,
         price: Decimal,
         at: datetime,
         volume: Decimal | None = None,
-    ) -> Order:
-        """Trade *volume* coins of an open order (None: all it can) at *price*."""
-        order = self._open_order(uuid)
-        most = _volume_at(order, price)
-        size = most if volume is None else volume
-        if not ZERO <= size <= most or not _within_limit(order, price):
-            raise ValueError(f"order {uuid} cannot trade {size} at {price}")
-        after = (
-            executed(order, price=price, volume=size, at=at)
-            if size > ZERO
-            else replace(order, state=State.CANCEL)
-        )
-        self._book(order, after)
-        return after
+    ) -> Events:
+        """Let somebody else's trade at *price* reach the resting orders.
 
-    def cancel(self, *, uuid: str) -> Order:
+        *volume* = coins traded, shared by the orders exactly at *price*; None: enough.
+        """
+        events: Events = []
+        left = volume
+        resting = self._market(market).resting
+        for side in Side:
+            for uuid in resting.reached(side, price=price):
+                order = self._orders[uuid]
+                size, own = order.remaining_volume or ZERO, order.request.price or price
+                if left is not None and own == price:
+                    size = min(size, left)
+                    left = EXACT.subtract(left, size)
+                if size > ZERO:
+                    events += self._trade(uuid, own, size, at, is_maker=True)
+        return events
+
+    def cancel(self, *, uuid: str, at: datetime) -> Events:
         """End an open order and free what it still binds; raises OrderNotFound."""
-        order = self._open_order(uuid)
-        after = replace(order, state=State.CANCEL)
-        self._book(order, after)
-        return after
+        self._open_order(uuid)
+        return self._end(uuid, State.CANCEL, at)
 
-    def find(
-        self, *, account: str, uuid: str | None = None, identifier: str | None = None
-    ) -> Order:
-        """Return an account's order; *uuid* wins over *identifier*."""
-        owner = self._accounts[account]
-        key = uuid if uuid is not None else owner.identifiers.get(identifier or "")
-        order = self._orders.get(key or "")
-        if order is None or order.account != account:
-            raise OrderNotFound(uuid or identifier or "")
-        return order
-
-    def orders(self, *, account: str) -> Iterator[Order]:
-        """Yield an account's orders, newest first."""
-        for uuid in reversed(self._accounts[account].uuids):
-            yield self._orders[uuid]
-
-    def waiting(self, *, market: str) -> tuple[Order, ...]:
-        """Return a market's open orders, oldest first."""
-        return tuple(self._orders[uuid] for uuid in self._waiting.get(market, ()))
-
-    def markets_waiting(self) -> tuple[str, ...]:
-        """Return the markets that have open orders."""
-        return tuple(market for market, uuids in self._waiting.items() if uuids)
+    def _happen(self, *events: Event) -> Events:
+        for event in events:
+            self.apply(event=event)
+        return list(events)
 
     def _open_order(self, uuid: str) -> Order:
-        order = self._orders.get(uuid)
-        if order is None or order.state is not State.WAIT:
+        order = self.order(uuid=uuid)
+        if order.state is not State.WAIT:
             raise OrderNotFound(uuid)
         return order
 
-    def _keep(self, order: Order) -> None:
-        self._orders[order.uuid] = order
-        waiting = self._waiting.setdefault(order.request.market, {})
-        if order.state is State.WAIT:
-            waiting[order.uuid] = None
+    def _end(self, uuid: str, state: State, at: datetime) -> Events:
+        return self._happen(Ended(uuid=uuid, state=state, at=at))
+
+    def _is_impossible(self, order: Order, found: Sequence[Offer]) -> bool:
+        match order.request.time_in_force:
+            case TimeInForce.POST_ONLY:
+                return bool(found)
+            case TimeInForce.FOK:
+                return not self._can_fill(order, found)
+            case _:
+                return False
+
+    def _can_fill(self, order: Order, found: Sequence[Offer]) -> bool:
+        """Tell whether the offers fill all of an order before prevention ends it."""
+        rest, funds = order.remaining_volume, order.unspent
+        for offer in found:
+            size = self._size(order, offer)
+            if size is None:
+                return False
+            if rest is not None:
+                rest = EXACT.subtract(rest, min(rest, size))
+                if rest == ZERO:
+                    return True
+            elif affordable(funds=funds, price=offer.price) <= size:
+                return True
+            else:
+                funds = EXACT.subtract(funds, EXACT.multiply(size, offer.price))
+        return False
+
+    def _size(self, taker: Order, offer: Offer) -> Decimal | None:
+        """Return the coins to trade at an offer; None where the taker loses some."""
+        if offer.maker is None:
+            return offer.size
+        maker = self._orders[offer.maker]
+        if not _is_prevented(taker, maker):
+            return maker.remaining_volume
+        return ZERO if taker.request.smp_type is SmpType.CANCEL_MAKER else None
+
+    def _meet(self, uuid: str, offer: Offer, at: datetime) -> Events:
+        taker = self._orders[uuid]
+        most = _most(taker, offer.price)
+        if offer.maker is None:
+            size = min(offer.size, most)
+            return self._trade(uuid, offer.price, size, at) if size > ZERO else []
+        maker = self._orders[offer.maker]
+        size = min(maker.remaining_volume or ZERO, most)
+        if size == ZERO:
+            return []
+        if _is_prevented(taker, maker):
+            return self._prevent(taker, maker, size, at)
+        name = _trade_name(taker)
+        return [
+            *self._trade(maker.uuid, offer.price, size, at, is_maker=True, name=name),
+            *self._trade(uuid, offer.price, size, at, name=name),
+        ]
+
+    def _prevent(
+        self, taker: Order, maker: Order, overlap: Decimal, at: datetime
+    ) -> Events:
+        """Keep two orders of one account apart, in the way the incoming one names."""
+        price = maker.request.price or ZERO
+        match taker.request.smp_type:
+            case SmpType.CANCEL_MAKER:
+                return self._take_off(maker, None, price, at)
+            case SmpType.CANCEL_TAKER:
+                return self._take_off(taker, None, price, at)
+            case _:
+                return [
+                    *self._take_off(maker, overlap, price, at),
+                    *self._take_off(taker, overlap, price, at),
+                ]
+
+    def _take_off(
+        self, order: Order, volume: Decimal | None, price: Decimal, at: datetime
+    ) -> Events:
+        """Take *volume* coins (None: all that is left) off an order; end an empty one.
+
+        *price* (KRW per coin) values the coins of a buy that names won.
+        """
+        most = _most(order, price)
+        size = most if volume is None else volume
+        if order.request.side is Side.ASK:
+            funds = ZERO
+        elif volume is None:
+            funds = order.unspent
         else:
-            waiting.pop(order.uuid, None)
-
-    def _book(self, before: Order, after: Order) -> None:
-        """Move money between the wallets as the step from *before* to *after* says."""
-        wallets = self._accounts[after.account].wallets
-        changed = _settled(
-            before,
-            after,
-            cash=wallets.get("KRW", Wallet()),
-            coins=wallets.get(after.base, Wallet()),
+            funds = EXACT.multiply(size, order.request.limit or price)
+        events = self._happen(
+            Prevented(uuid=order.uuid, volume=size, funds=funds, at=at)
         )
-        if any(w.balance < ZERO or w.locked < ZERO for w in changed):
-            raise ValueError(f"order {after.uuid} would make a balance negative")
-        wallets["KRW"], coins = changed
-        if after.base in wallets or coins != Wallet():
-            wallets[after.base] = coins
-        self._keep(after)
+        over = size == most
+        return events + (self._end(order.uuid, State.CANCEL, at) if over else [])
 
-
-def _locking(wallet: Wallet, order: Order) -> Wallet:
-    need = order.locked
-    if need > wallet.balance:
-        raise OrderRefused(
-            f"insufficient_funds_{order.request.side}",
-            f"주문 가능한 금액({order.lock_currency})이 부족합니다.",
+    def _trade(
+        self,
+        uuid: str,
+        price: Decimal,
+        volume: Decimal,
+        at: datetime,
+        *,
+        is_maker: bool = False,
+        name: str | None = None,
+    ) -> Events:
+        order = self._orders[uuid]
+        funds = EXACT.multiply(price, volume)
+        trade = Execution(
+            uuid=name or _trade_name(order),
+            price=price,
+            volume=volume,
+            funds=funds,
+            fee=EXACT.multiply(funds, order.fee_rate),
+            at=at,
+            is_maker=is_maker,
         )
-    return replace(
-        wallet,
-        balance=EXACT.subtract(wallet.balance, need),
-        locked=EXACT.add(wallet.locked, need),
-    )
+        events = self._happen(Traded(uuid=uuid, trade=trade))
+        if self._orders[uuid].remaining_volume == ZERO:
+            events += self._end(uuid, State.DONE, at)
+        return events
+
+    def _rest_or_end(self, uuid: str, at: datetime) -> Events:
+        """End what may not wait; a plain or post-only limit order rests."""
+        order = self._orders[uuid]
+        may_wait = order.request.time_in_force in (None, TimeInForce.POST_ONLY)
+        if order.state is not State.WAIT or (
+            may_wait and order.request.ord_type is OrderType.LIMIT
+        ):
+            return []
+        # A buy that names won nearly never spends the last of them on another 1e-8
+        # coin; the rest is given back, and it ends cancelled although it bought.
+        spent = order.remaining_volume is None and order.unspent == ZERO
+        return self._end(uuid, State.DONE if spent else State.CANCEL, at)
 
 
-def _trades_at(order: Order, price: Decimal) -> bool:
-    return order.request.ord_type is not OrderType.LIMIT or _within_limit(order, price)
+def _is_prevented(taker: Order, maker: Order) -> bool:
+    same = taker.account == maker.account
+    return same and taker.request.smp_type is not SmpType.NONE
 
 
-def _within_limit(order: Order, price: Decimal) -> bool:
-    limit = order.request.price
-    if order.request.ord_type is not OrderType.LIMIT or limit is None:
-        return True
-    return price <= limit if order.request.side is Side.BID else price >= limit
-
-
-def _own_price(order: Order) -> Decimal:
-    if order.request.ord_type is not OrderType.LIMIT or order.request.price is None:
-        raise ValueError(f"market order {order.uuid} cannot rest")
-    return order.request.price
-
-
-def _reached_first(order: Order) -> tuple[Side, Decimal]:
-    price = _own_price(order)
-    return order.request.side, -price if order.request.side is Side.BID else price
-
-
-def _volume_at(order: Order, price: Decimal) -> Decimal:
+def _most(order: Order, price: Decimal) -> Decimal:
+    """Return the coins an order may still trade at *price*."""
     rest = order.remaining_volume
-    return affordable(funds=order.total, price=price) if rest is None else rest
+    return affordable(funds=order.unspent, price=price) if rest is None else rest
 
 
-def _settled(
-    before: Order, after: Order, *, cash: Wallet, coins: Wallet
-) -> tuple[Wallet, Wallet]:
-    """Return the two wallets once *after* replaces *before*."""
-    still = after.locked if after.state is State.WAIT else ZERO
-    freed = EXACT.subtract(before.locked, still)
-    funds = EXACT.subtract(after.executed_funds, before.executed_funds)
-    volume = EXACT.subtract(after.executed_volume, before.executed_volume)
-    fee = EXACT.subtract(after.paid_fee, before.paid_fee)
-    if after.request.side is Side.ASK:
-        cash = _moved(cash, free=EXACT.subtract(funds, fee))
-        return cash, _moved(
-            coins, free=EXACT.subtract(freed, volume), locked=EXACT.minus(freed)
-        )
-    average = _average(coins, volume=volume, funds=funds)
-    cost = EXACT.add(funds, fee)
-    cash = _moved(cash, free=EXACT.subtract(freed, cost), locked=EXACT.minus(freed))
-    return cash, replace(_moved(coins, free=volume), avg_buy_price=average)
-
-
-def _moved(wallet: Wallet, *, free: Decimal, locked: Decimal = ZERO) -> Wallet:
-    return replace(
-        wallet,
-        balance=EXACT.add(wallet.balance, free),
-        locked=EXACT.add(wallet.locked, locked),
-    )
-
-
-def _average(coins: Wallet, *, volume: Decimal, funds: Decimal) -> Decimal:
-    """Return the average buy price, KRW without fees; informative, so cut."""
-    if volume == ZERO:
-        return coins.avg_buy_price
-    held = EXACT.add(coins.balance, coins.locked)
-    worth = EXACT.add(EXACT.multiply(held, coins.avg_buy_price), funds)
-    return CUT.quantize(CUT.divide(worth, EXACT.add(held, volume)), _AVERAGE_STEP)
+def _trade_name(order: Order) -> str:
+    # The same order's nth trade always has the same id, without chance.
+    return str(uuid5(UUID(order.uuid), str(len(order.trades))))
