@@ -3,19 +3,25 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from decimal import Decimal
+from datetime import date
+from decimal import Decimal, localcontext
 from itertools import pairwise
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from common import money
 from common.money import (
     KRW_TICKS,
     STABLE_TICKS,
+    TICK_RULES,
     MarketRules,
     NotADecimal,
+    TickRules,
     TickTable,
+    UnknownTicks,
     floor_won,
     plain,
     ticks_of,
@@ -29,7 +35,26 @@ PRICES = st.builds(
     st.integers(1, 10**12),
     st.integers(-16, -2),
 )
-TABLES = st.sampled_from([KRW_TICKS, STABLE_TICKS])
+LONG_PRICES = st.decimals(min_value="1e-20", max_value="1e20", places=20)
+EDGES = st.sampled_from([edge for edge, _ in KRW_TICKS.bands[:-1]])
+NEAR_EDGES = st.builds(
+    lambda edge, share: edge * (1 + share), EDGES, st.decimals("-0.02", "0.02")
+)
+ANY_PRICE = PRICES | LONG_PRICES | NEAR_EDGES | EDGES
+TODAY_S_TABLES = st.sampled_from([KRW_TICKS, STABLE_TICKS])
+CORRECTED_TABLES = st.builds(
+    lambda table, price, factor: table.corrected(
+        price=price, tick=table.tick_size(price=price) * factor
+    ),
+    TODAY_S_TABLES,
+    PRICES,
+    st.sampled_from([Decimal(text) for text in ("0.1", "0.5", "2", "5", "10")]),
+)
+TABLES = TODAY_S_TABLES | CORRECTED_TABLES
+NEXT_TICKS = replace(
+    KRW_TICKS.corrected(price=Decimal(150), tick=Decimal("0.5")),
+    effective_at=date(2027, 1, 4),
+)
 
 
 class TestTickSize:
@@ -108,6 +133,81 @@ class TestTickSize:
             assert edge % tick == 0
             assert edge % tick_below == 0
 
+    def test_an_edge_belongs_to_the_upper_band(self) -> None:
+        for (edge, tick), (_, below) in pairwise(KRW_TICKS.bands):
+            just_below = edge - Decimal("1e-12")
+
+            assert KRW_TICKS.tick_size(price=edge) == tick
+            assert KRW_TICKS.tick_size(price=just_below) == below
+            assert KRW_TICKS.floor(price=just_below) == edge - below
+            assert KRW_TICKS.ceil(price=just_below) == edge
+
+    @pytest.mark.parametrize(
+        "bands",
+        [
+            (),
+            ((Decimal(10), Decimal(1)),),
+            ((Decimal(10), Decimal(1)), (Decimal(20), Decimal(1)), (Decimal(0),) * 2),
+            ((Decimal(10), Decimal(3)), (Decimal(0), Decimal(1))),
+            ((Decimal(10), Decimal(1)), (Decimal(0), Decimal(3))),
+            ((Decimal(10), Decimal(0)), (Decimal(0), Decimal(1))),
+        ],
+        ids=["none", "no end", "disorder", "own grid", "grid below", "no tick"],
+    )
+    def test_bands_that_could_not_be_rounded_on_are_no_table(self, bands: Any) -> None:
+        with pytest.raises(UnknownTicks):
+            TickTable(effective_at=date(2026, 1, 1), bands=bands)
+
+
+class TestChangesOfTheTable:
+    @pytest.fixture
+    def _announced(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Let Upbit have announced another table for 2027-01-04, without exceptions."""
+        coming = TickRules(common=NEXT_TICKS, exceptions={})
+        monkeypatch.setattr(money, "TICK_RULES", (*TICK_RULES, coming))
+
+    @pytest.mark.usefixtures("_announced")
+    @pytest.mark.parametrize(
+        ("market", "day", "table"),
+        [
+            ("KRW-BTC", date(2025, 7, 31), KRW_TICKS),
+            ("KRW-BTC", date(2027, 1, 3), KRW_TICKS),
+            ("KRW-USDT", date(2027, 1, 3), STABLE_TICKS),
+            ("KRW-BTC", date(2027, 1, 4), NEXT_TICKS),
+            ("KRW-USDT", date(2027, 1, 4), NEXT_TICKS),
+            ("KRW-BTC", None, NEXT_TICKS),
+        ],
+    )
+    def test_each_day_has_the_table_in_force(
+        self, market: str, day: date | None, table: TickTable
+    ) -> None:
+        assert ticks_of(market=market, on=day) is table
+
+    def test_a_day_before_the_first_known_table_has_none(self) -> None:
+        with pytest.raises(UnknownTicks, match="2025-07-30"):
+            ticks_of(market="KRW-BTC", on=date(2025, 7, 30))
+
+    def test_rules_stand_in_the_order_of_their_days(self) -> None:
+        days = [rules.effective_at for rules in TICK_RULES]
+
+        assert days == sorted(set(days))
+
+    @pytest.mark.parametrize("tick", ["0.5", "5", "10"])
+    def test_a_correction_changes_one_band_only(self, tick: str) -> None:
+        corrected = KRW_TICKS.corrected(price=Decimal(1234), tick=Decimal(tick))
+
+        for edge, old in KRW_TICKS.bands[:-1]:
+            expected = Decimal(tick) if edge == 1000 else old
+            assert corrected.tick_size(price=edge) == expected
+        assert corrected.tick_size(price=Decimal("999.9")) == 1
+
+    @pytest.mark.parametrize("tick", ["3", "0", "-1", "999"])
+    def test_a_tick_that_does_not_fit_its_band_corrects_nothing(
+        self, tick: str
+    ) -> None:
+        with pytest.raises(UnknownTicks):
+            KRW_TICKS.corrected(price=Decimal(1234), tick=Decimal(tick))
+
 
 class TestRounding:
     @pytest.mark.parametrize(
@@ -128,19 +228,46 @@ class TestRounding:
         assert rules.ceil_tick(Decimal(price)) == Decimal(up)
 
     @MANY
-    @given(TABLES, PRICES)
+    @given(TABLES, ANY_PRICE)
     def test_a_price_lies_between_its_neighbours_on_the_grid(
         self, table: TickTable, price: Decimal
     ) -> None:
         down, up = table.floor(price=price), table.ceil(price=price)
 
         assert down <= price <= up
-        assert up - down <= table.tick_size(price=price)
+        assert up - down == (0 if up == price else table.tick_size(price=price))
         assert table.is_on_tick(price=up)
         assert down == 0 or table.is_on_tick(price=down)
 
     @MANY
-    @given(TABLES, PRICES)
+    @given(TABLES, ANY_PRICE)
+    def test_a_step_from_the_grid_reaches_the_next_price_on_it(
+        self, table: TickTable, price: Decimal
+    ) -> None:
+        on_tick = table.ceil(price=price)
+        with localcontext(prec=80):
+            more, less = on_tick + Decimal("1e-15"), on_tick - Decimal("1e-15")
+
+        above, below = table.ceil(price=more), table.floor(price=less)
+
+        assert above - on_tick == table.tick_size(price=on_tick)
+        assert on_tick - below == table.tick_size(price=less)
+        assert below == 0 or table.is_on_tick(price=below)
+
+    @MANY
+    @given(TABLES, LONG_PRICES)
+    def test_the_caller_s_precision_changes_nothing(
+        self, table: TickTable, price: Decimal
+    ) -> None:
+        with localcontext(prec=3):
+            down, up = table.floor(price=price), table.ceil(price=price)
+            cut = truncate_volume(price)
+
+        assert (down, up) == (table.floor(price=price), table.ceil(price=price))
+        assert 0 <= price - cut < Decimal("1e-8")
+
+    @MANY
+    @given(TABLES, ANY_PRICE)
     def test_rounding_twice_changes_nothing(
         self, table: TickTable, price: Decimal
     ) -> None:
@@ -149,7 +276,7 @@ class TestRounding:
         assert table.ceil(price=up) == table.floor(price=up) == up
 
     @MANY
-    @given(TABLES, PRICES, PRICES)
+    @given(TABLES, ANY_PRICE, ANY_PRICE)
     def test_rounding_keeps_the_order_of_prices(
         self, table: TickTable, one: Decimal, other: Decimal
     ) -> None:
@@ -161,6 +288,33 @@ class TestRounding:
     def test_won_and_volume_are_cut_never_rounded_up(self) -> None:
         assert floor_won(Decimal("999.999")) == 999
         assert truncate_volume(Decimal("0.123456789")) == Decimal("0.12345678")
+        assert truncate_volume(Decimal("0.000000009")) == 0
+
+    @MANY
+    @given(st.decimals(min_value=0, max_value="1e40", places=19))
+    def test_cutting_takes_less_than_one_unit_however_large(
+        self, amount: Decimal
+    ) -> None:
+        won, volume = floor_won(amount), truncate_volume(amount)
+
+        assert 0 <= amount - won < 1
+        assert 0 <= amount - volume < Decimal("1e-8")
+        assert "." not in plain(won)
+        assert len(plain(volume).partition(".")[2]) <= 8
+
+    @pytest.mark.parametrize(
+        ("total", "fits"),
+        [
+            ("4999.99999999", False),
+            ("5000", True),
+            ("1000000000", True),
+            ("1000000000.00000001", False),
+        ],
+    )
+    def test_an_order_has_a_smallest_and_a_largest_total(
+        self, total: str, fits: bool
+    ) -> None:
+        assert MarketRules(market="KRW-BTC").allows_total(Decimal(total)) is fits
 
     def test_a_market_may_bring_its_own_table(self) -> None:
         rules = replace(MarketRules(market="KRW-USDT"), ticks=STABLE_TICKS)
@@ -209,9 +363,11 @@ class TestDecimalText:
 
     @MANY
     @given(
-        st.decimals(
-            allow_nan=False, allow_infinity=False, min_value=-(10**15), places=20
-        )
+        st.builds(
+            lambda digits, power: Decimal(digits).scaleb(power),
+            st.integers(-(10**20), 10**20),
+            st.integers(-40, 20),
+        ).filter(lambda value: abs(value.adjusted()) <= money.MAX_MAGNITUDE)
     )
     def test_what_is_written_is_read_back(self, value: Decimal) -> None:
         text = plain(value)
