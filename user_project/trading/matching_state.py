@@ -39,6 +39,7 @@ class Account:
     uuids: list[str] = field(default_factory=list)
     identifiers: dict[str, str] = field(default_factory=dict)
     """Identifier -> uuid, or "" for one that was used up without an order."""
+    deposits: list[Deposited] = field(default_factory=list)
 
 
 @dataclass(slots=True)
@@ -69,9 +70,10 @@ class ExchangeState:
             case Arrived():
                 self._arrive(self.order(uuid=event.uuid))
             case Deposited():
-                wallets = self._accounts[event.account].wallets
-                wallet = wallets.get(event.currency, Wallet())
-                wallets[event.currency] = moved(wallet, free=event.amount)
+                owner = self._accounts[event.account]
+                wallet = owner.wallets.get(event.currency, Wallet())
+                owner.wallets[event.currency] = moved(wallet, free=event.amount)
+                owner.deposits.append(event)
             case Burned():
                 self._accounts[event.account].identifiers[event.identifier] = ""
             case Opened():
@@ -114,6 +116,10 @@ class ExchangeState:
         """Return the identifiers that were used up without an order."""
         known = self._accounts[account].identifiers
         return tuple(name for name, uuid in known.items() if not uuid)
+
+    def deposits(self, *, account: str) -> tuple[Deposited, ...]:
+        """Return what ever came in from outside or left, the first ones first."""
+        return tuple(self._accounts[account].deposits)
 
     def waiting(self, *, market: str) -> tuple[Order, ...]:
         """Return a market's open orders, oldest first."""
