@@ -21,7 +21,7 @@ from deploy.simulator.assembly import Account, CannotStart, build_house
 from deploy.simulator.house import House
 from deploy.simulator.journal import StateUnusable
 from deploy.simulator.server import application
-from deploy.simulator.venue import instant
+from deploy.simulator.venue import LATENCY_MS, instant
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -66,6 +66,21 @@ def _parser() -> ArgumentParser:
     )
     add("--rate-factor", type=_factor, default=1.0, help="multiplies the rate limits")
     add("--state", type=Path, metavar="DIR", help="keeps accounts and orders")
+    add(
+        "--latency",
+        type=_latency,
+        default=LATENCY_MS,
+        metavar="MS",
+        help="until an order or a cancellation takes effect, 0 to 500 ms",
+    )
+    add(
+        "--assume",
+        type=_assumption,
+        action="append",
+        default=[],
+        metavar="NAME=VALUE",
+        help="another reading of what is not documented; see docs/simulator.md",
+    )
     return parser
 
 
@@ -93,6 +108,19 @@ def _factor(text: str) -> float:
 
 def _speed(text: str) -> float | None:
     return None if text == "auto" else _factor(text)
+
+
+def _latency(text: str) -> int:
+    if not text.isdecimal() or int(text) > 500:
+        raise ArgumentTypeError(f"{text} is not a latency; choose 0 to 500 ms")
+    return int(text)
+
+
+def _assumption(text: str) -> tuple[str, str]:
+    name, equals, value = text.partition("=")
+    if not equals:
+        raise ArgumentTypeError("an assumption is written NAME=VALUE")
+    return name, value
 
 
 def _time(text: str) -> datetime:

@@ -7,10 +7,12 @@ from argparse import Namespace
 from dataclasses import dataclass, field
 from decimal import Decimal
 
+from deploy.simulator.assumptions import Assumptions, UnknownAssumption
 from deploy.simulator.auth import KeyRing
 from deploy.simulator.clock import HOUR_MS, MINUTE_MS, PathClock, path_start
+from deploy.simulator.conditions import Conditions
 from deploy.simulator.house import House, real_ms
-from deploy.simulator.journal import Event, Journal
+from deploy.simulator.journal import Journal, Line
 from deploy.simulator.limits import RateLimits
 from deploy.simulator.liveliness import suggested_speed
 from deploy.simulator.market import SyntheticMarket
@@ -35,7 +37,7 @@ def build_house(options: Namespace, stack: contextlib.ExitStack) -> House:
     source, wanted_ms, step_ms = _source(options)
     now_ms = real_ms()
     journal: Journal | None = None
-    events: list[Event] = []
+    events: list[Line] = []
     if options.state is not None:
         journal = Journal(directory=options.state)
         stack.callback(journal.close)
@@ -49,9 +51,14 @@ def build_house(options: Namespace, stack: contextlib.ExitStack) -> House:
         one.market: Tape(market=one.market, source=source, clock=clock)
         for one in source.listings
     }
-    venue = Venue(tapes=tapes, journal=journal)
-    for event in events:
-        venue.restore(event=event)
+    assumptions = _assumptions(options)
+    venue = Venue(
+        feeds=tapes,
+        conditions=Conditions(assumptions=assumptions),
+        latency_ms=options.latency,
+    )
+    if journal is not None:
+        journal.keep(venue=venue, lines=events)
     keys = KeyRing()
     for account in options.account:
         keys.add(
@@ -60,11 +67,22 @@ def build_house(options: Namespace, stack: contextlib.ExitStack) -> House:
         venue.open_account(account=account.access_key, krw=account.krw)
     return House(
         venue=venue,
+        tapes=tapes,
         listings=source.listings,
         keys=keys,
         limits=RateLimits(factor=options.rate_factor),
         clock=clock,
     )
+
+
+def _assumptions(options: Namespace) -> Assumptions:
+    chosen = Assumptions()
+    for name, value in options.assume:
+        try:
+            chosen = chosen.choosing(name=name, value=value)
+        except UnknownAssumption as error:
+            raise CannotStart(f"--assume: {error}") from error
+    return chosen
 
 
 def _source(options: Namespace) -> tuple[PathSource, int, int]:
@@ -99,7 +117,7 @@ def _origin(options: Namespace) -> str:
     return f"{options.replay.name} from {options.replay_from.isoformat()}"
 
 
-def _clock_event(options: Namespace, clock: PathClock) -> Event:
+def _clock_event(options: Namespace, clock: PathClock) -> Line:
     return {
         "event": "clock",
         "origin": _origin(options),
@@ -109,7 +127,7 @@ def _clock_event(options: Namespace, clock: PathClock) -> Event:
     }
 
 
-def _kept_clock(options: Namespace, events: list[Event]) -> PathClock | None:
+def _kept_clock(options: Namespace, events: list[Line]) -> PathClock | None:
     """Return the clock of an earlier run, so that its path goes on."""
     kept = next((event for event in events if event["event"] == "clock"), None)
     if kept is None:

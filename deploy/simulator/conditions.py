@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
+from datetime import date
 from decimal import Decimal
-from typing import Any
+from typing import Any, Self
 
-from common.money import TickTable
+from common.money import KRW_TICKS, MarketRules, TickTable, plain, ticks_of
+from deploy.simulator.assumptions import Assumptions
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,6 +29,34 @@ class Condition:
     max_total: Decimal | None = None
     ticks: TickTable | None = None
 
+    @classmethod
+    def read(cls, values: dict[str, Any], /) -> Self:
+        """Build from JSON; amounts are text, ticks rows of (edge, tick)."""
+        known = dict(values)
+        for name in ("bid_fee", "ask_fee", "min_total", "max_total"):
+            if known.get(name) is not None:
+                known[name] = Decimal(known[name])
+        if known.get("caution") is not None:
+            known["caution"] = tuple(known["caution"])
+        if known.get("ticks") is not None:
+            rows = sorted(((Decimal(e), Decimal(t)) for e, t in known["ticks"]))
+            known["ticks"] = TickTable(
+                effective_at=date.min, bands=tuple(reversed(rows))
+            )
+        return cls(**known)
+
+    def written(self) -> dict[str, Any]:
+        """Return as JSON what `read` takes."""
+        values = {
+            name: value for name, value in asdict(self).items() if value is not None
+        }
+        if self.ticks is not None:
+            values["ticks"] = [[plain(e), plain(t)] for e, t in self.ticks.bands]
+        return {
+            name: plain(value) if isinstance(value, Decimal) else value
+            for name, value in values.items()
+        }
+
 
 _USUAL = Condition()
 
@@ -34,7 +64,8 @@ _USUAL = Condition()
 class Conditions:
     """The switches of all markets; `maintenance` puts the whole exchange offline."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, assumptions: Assumptions | None = None) -> None:
+        self.assumptions = assumptions or Assumptions()
         self.maintenance = False
         self._changed: dict[str, Condition] = {}
 
@@ -44,8 +75,14 @@ class Conditions:
 
     def change(self, *, market: str, **changes: Any) -> Condition:
         """Set some switches of a market; return them all."""
-        self._changed[market] = replace(self.of(market=market), **changes)
-        return self._changed[market]
+        return self.put(
+            market=market, condition=replace(self.of(market=market), **changes)
+        )
+
+    def put(self, *, market: str, condition: Condition) -> Condition:
+        """Set all switches of a market."""
+        self._changed[market] = condition
+        return condition
 
     def is_offline(self, *, market: str) -> bool:
         """Tell whether nothing trades on a market at present."""
@@ -54,3 +91,20 @@ class Conditions:
     def is_listed(self, *, market: str) -> bool:
         """Tell whether a market is still on the exchange's lists."""
         return not self.of(market=market).delisted
+
+    def ticks(self, *, market: str) -> TickTable:
+        """Return the tick table in force on a market."""
+        changed = self.of(market=market).ticks
+        if changed is not None:
+            return changed
+        plain_table = self.assumptions.stable_tick == "table"
+        return KRW_TICKS if plain_table else ticks_of(market=market)
+
+    def rules(self, *, market: str) -> MarketRules:
+        """Return fees, totals and ticks in force on a market."""
+        condition = self.of(market=market)
+        names = ("bid_fee", "ask_fee", "min_total", "max_total")
+        given = {name: getattr(condition, name) for name in names}
+        changed = {name: value for name, value in given.items() if value is not None}
+        usual = MarketRules(market=market, ticks=self.ticks(market=market))
+        return replace(usual, **changed)

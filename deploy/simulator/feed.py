@@ -39,6 +39,8 @@ class Feed(Protocol):
     """One market: a path computed here, or an upstream exchange's trades."""
 
     market: str
+    ahead_ms: int
+    """How far beyond the present `trades` already knows; 0 for an upstream."""
 
     def price(self, *, at_ms: int) -> Decimal | None:
         """Return the last traded price, or None before the first trade."""

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 
 from aiohttp import web
 
+from deploy.simulator.assumptions import Assumptions
 from deploy.simulator.auth import KeyRing
 from deploy.simulator.clock import PathClock
+from deploy.simulator.conditions import Conditions
+from deploy.simulator.faults import Faults
 from deploy.simulator.limits import RateLimits
 from deploy.simulator.path import Listing
 from deploy.simulator.tape import Tape
@@ -22,16 +25,33 @@ def real_ms() -> int:
     return time.time_ns() // 1_000_000
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True)
 class House:
-    """One running simulator."""
+    """One running simulator; what an operator may change is changed in place."""
 
     venue: Venue
+    tapes: Mapping[str, Tape]
     listings: tuple[Listing, ...]
     keys: KeyRing
     limits: RateLimits
     clock: PathClock
+    faults: Faults | None = None
+    """None unless the simulator may misbehave on demand."""
     now_ms: Callable[[], int] = field(default=real_ms)
+
+    @property
+    def conditions(self) -> Conditions:
+        """Return the markets' switches."""
+        return self.venue.conditions
+
+    @property
+    def assumptions(self) -> Assumptions:
+        """Return the present choices."""
+        return self.conditions.assumptions
+
+    @assumptions.setter
+    def assumptions(self, chosen: Assumptions) -> None:
+        self.conditions.assumptions = chosen
 
 
 HOUSE = web.AppKey("house", House)

@@ -9,11 +9,16 @@ from __future__ import annotations
 import fcntl
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
-Event = dict[str, Any]
+from deploy.simulator.event_log import decoded, encoded
+from deploy.simulator.venue import Venue
+
+CLOCK: Final = "clock"
+"""The line that says which path this is and since when; all others are events."""
+Line = dict[str, Any]
 
 
 class StateUnusable(Exception):
@@ -42,7 +47,7 @@ class Journal:
                 f"another simulator uses --state {directory}; stop it or name another"
             ) from error
 
-    def read(self) -> Iterator[Event]:
+    def read(self) -> Iterator[Line]:
         """Yield the events so far; drop a last line that was cut short."""
         raw = self._path.read_bytes()
         whole = raw.rfind(b"\n") + 1
@@ -58,10 +63,24 @@ class Journal:
                 ) from error
             yield event
 
-    def append(self, event: Event) -> None:
-        """Write one event."""
-        line = json.dumps(event, ensure_ascii=False, separators=(",", ":")) + "\n"
-        os.write(self._file, line.encode())
+    def append(self, line: Line) -> None:
+        """Write one line."""
+        text = json.dumps(line, ensure_ascii=False, separators=(",", ":")) + "\n"
+        os.write(self._file, text.encode())
+
+    def keep(self, *, venue: Venue, lines: Iterable[Line]) -> None:
+        """Bring back what *lines* tell of the exchange, and write what happens next."""
+        for number, line in enumerate(lines, start=1):
+            if line["event"] == CLOCK:
+                continue
+            try:
+                venue.restore(event=decoded(line))
+            except (KeyError, TypeError, ValueError) as error:
+                raise StateUnusable(
+                    f"{self._path} line {number} does not fit this version"
+                    f" ({error!r}); move the directory away to start afresh"
+                ) from error
+        venue.listen(lambda event, _: self.append(encoded(event)))
 
     def close(self) -> None:
         """Release the directory."""

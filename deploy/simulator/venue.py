@@ -1,4 +1,4 @@
-"""The exchange behind the protocol: the matching engine on the markets' tapes.
+"""The exchange behind the protocol: the matching engine on the markets' feeds.
 
 Orders arrive a moment after they were accepted and cancellations a moment after they
 were asked for; both are fixed instants on the real clock, so that walking the same path
@@ -7,20 +7,35 @@ again, later or after a restart, tells the same story.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import asdict
+from collections.abc import Callable, Mapping
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
-from typing import Final
+from typing import Any, Final
 from uuid import uuid4
 
-import numpy as np
-
-from common.money import MarketRules, plain, ticks_of
-from deploy.simulator.journal import Event, Journal
-from deploy.simulator.tape import Tape, Trades
+from common.money import MarketRules
+from deploy.simulator.conditions import Condition, Conditions
+from deploy.simulator.feed import Feed
+from deploy.simulator.pending import Pending
+from deploy.simulator.venue_events import (
+    CancelAsked,
+    MaintenanceSet,
+    MarketChanged,
+    Successor,
+    VenueEvent,
+)
+from deploy.simulator.walk import Walk
 from user_project.trading.matching import MatchingEngine
+from user_project.trading.matching_events import (
+    Arrived,
+    Ended,
+    Placed,
+    Prevented,
+    Traded,
+)
 from user_project.trading.matching_orders import (
+    Level,
     NewOrder,
     Order,
     OrderNotFound,
@@ -32,6 +47,9 @@ from user_project.trading.orders import Side
 
 LATENCY_MS: Final = 100
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+_WITHOUT_LIMIT: Final = (OrderType.PRICE, OrderType.MARKET)
+
+Listener = Callable[[VenueEvent, Order | None], None]
 
 
 def instant(ms: int, /) -> datetime:
@@ -44,223 +62,253 @@ def milliseconds(at: datetime, /) -> int:
     return (at - _EPOCH) // timedelta(milliseconds=1)
 
 
-def exact(price: float, /) -> Decimal:
-    """Return a path price, which lies on the tick grid, without binary dust."""
-    return Decimal(repr(round(price, 8)))
-
-
 class Venue:
-    """Accounts and orders, matched against the path by real time."""
+    """Accounts and orders, matched against the markets outside by real time."""
 
     def __init__(
-        self, *, tapes: Mapping[str, Tape], journal: Journal | None = None
+        self,
+        *,
+        feeds: Mapping[str, Feed],
+        conditions: Conditions | None = None,
+        latency_ms: int = LATENCY_MS,
     ) -> None:
-        self.tapes = tapes
-        self.engine = MatchingEngine()
-        self._journal = journal
-        self._walked_ms: dict[str, int] = {}
-        self._cancel_ms: dict[str, int] = {}
+        self.feeds = feeds
+        self.conditions = conditions or Conditions()
+        self.engine = MatchingEngine(observe=self._tell)
+        self.latency_ms = latency_ms
+        self._pending = Pending()
+        self._listeners: list[Listener] = []
+        self._walks: dict[str, Walk] = {}
+
+    def listen(self, listener: Listener, /) -> None:
+        """Call *listener* with each event and the order as it then is, if any."""
+        self._listeners.append(listener)
+
+    # --- what clients and operators ask ----------------------------------------------
 
     def rules(self, *, market: str) -> MarketRules:
-        """Return a market's limits; refuse an unknown market as Upbit does."""
-        if market not in self.tapes:
-            raise OrderRefused("notfoundmarket", "존재하지 않는 마켓입니다.")
-        return MarketRules(market=market, ticks=ticks_of(market=market))
+        """Return a market's rules; refuse an unknown market as Upbit does."""
+        if market not in self.feeds or not self.conditions.is_listed(market=market):
+            raise _unknown_market()
+        return self.conditions.rules(market=market)
+
+    def price(self, *, market: str, at_ms: int) -> Decimal:
+        """Return the last traded price; refuse a market that never traded."""
+        price = self.feeds[market].price(at_ms=at_ms)
+        if price is None:
+            raise OrderRefused("market_offline", "거래가 시작되지 않은 마켓입니다.")
+        return price
 
     def open_account(self, *, account: str, krw: Decimal) -> None:
         """Make an account, unless it lives on from an earlier run."""
         if account not in self.engine.accounts():
             self.engine.open_account(account=account, balances={"KRW": krw})
-            self._note({"event": "account", "account": account, "krw": plain(krw)})
 
-    def place(self, *, account: str, request: NewOrder, now_ms: int) -> Order:
-        """Accept an order; it meets the market a moment later."""
+    def check(self, *, account: str, request: NewOrder, now_ms: int) -> Order:
+        """Return the order as it would be accepted; raises OrderRefused."""
         rules = self.rules(market=request.market)
-        last = self.price(market=request.market, at_ms=now_ms)
-        order = self.engine.place(
+        if self.conditions.is_offline(market=request.market):
+            raise OrderRefused("market_offline", "점검 중인 마켓입니다.")
+        by_depth = request.ord_type in _WITHOUT_LIMIT
+        return self.engine.check(
             account=account,
             request=request,
             rules=rules,
-            last=last,
+            last=self.price(market=request.market, at_ms=now_ms),
             uuid=str(uuid4()),
             now=instant(now_ms),
+            opposite=self._opposite(request, now_ms) if by_depth else None,
+            funds_first=self.conditions.assumptions.check_order == "funds_first",
         )
-        self._note(_placed(order, last, now_ms))
+
+    def place(self, *, account: str, request: NewOrder, now_ms: int) -> Order:
+        """Accept an order; it meets the market a moment later."""
+        order = self.check(account=account, request=request, now_ms=now_ms)
+        self.engine.place(order=order)
         return order
 
-    def price(self, *, market: str, at_ms: int) -> Decimal:
-        """Return the last traded price; refuse a market that never traded."""
-        last = self.tapes[market].last(at_ms=at_ms)
-        if not len(last):
-            raise OrderRefused("market_offline", "거래가 시작되지 않은 마켓입니다.")
-        return exact(float(last.close[-1]))
+    def ask_cancel(
+        self, *, order: Order, now_ms: int, successor: Successor | None = None
+    ) -> None:
+        """Receive a cancellation; it takes effect a moment later, if still open.
 
-    def ask_cancel(self, *, order: Order, now_ms: int) -> None:
-        """Receive a cancellation; it takes effect a moment later, if still open."""
+        A *successor* is placed when the order was cancelled; it never comes to be if
+        the order fills first or the successor is refused by then.
+        """
         if order.state is not State.WAIT:
             raise OrderNotFound(order.uuid)
-        if order.uuid not in self._cancel_ms:
-            at = now_ms + LATENCY_MS
-            self._cancel_ms[order.uuid] = at
-            self._note({"event": "cancel_asked", "uuid": order.uuid, "at": at})
+        if not self._pending.is_cancelling(uuid=order.uuid):
+            at_ms = now_ms + self.latency_ms
+            self._tell(CancelAsked(uuid=order.uuid, at_ms=at_ms, successor=successor))
+
+    def cancel_and_new(
+        self, *, order: Order, request: NewOrder, remain_only: bool, now_ms: int
+    ) -> str:
+        """Receive a cancellation with a successor; return the successor's uuid."""
+        successor = Successor(
+            uuid=str(uuid4()), request=request, remain_only=remain_only
+        )
+        self.ask_cancel(order=order, now_ms=now_ms, successor=successor)
+        return successor.uuid
+
+    def inject(
+        self, *, market: str, price: Decimal, volume: Decimal, now_ms: int
+    ) -> None:
+        """Let somebody else trade; resting orders at or through *price* fill."""
+        self.rules(market=market)
+        self.advance(now_ms=now_ms)
+        self.feeds[market].inject(price=price, volume=volume, at_ms=now_ms)
+        if not self.conditions.is_offline(market=market):
+            at = instant(now_ms)
+            self.engine.walk(market=market, price=price, volume=volume, at=at)
+
+    def change_market(self, *, market: str, now_ms: int, **changes: Any) -> None:
+        """Set switches of a market; a delisting cancels what is open there."""
+        if market not in self.feeds:
+            raise _unknown_market()
+        self.advance(now_ms=now_ms)
+        was = self.conditions.is_offline(market=market)
+        condition = self.conditions.change(market=market, **changes)
+        self._tell(
+            MarketChanged(market=market, condition=condition.written(), at_ms=now_ms)
+        )
+        if condition.delisted:
+            for order in self.engine.waiting(market=market):
+                self._end(order, now_ms)
+        elif was and not self.conditions.is_offline(market=market):
+            self._resume(market, now_ms)
+
+    def set_maintenance(self, *, on: bool, now_ms: int) -> None:
+        """Take the whole exchange offline, or resume it."""
+        self.advance(now_ms=now_ms)
+        was = self.conditions.maintenance
+        self.conditions.maintenance = on
+        self._tell(MaintenanceSet(on=on, at_ms=now_ms))
+        if was and not on:
+            for market in self.engine.markets_waiting():
+                if not self.conditions.is_offline(market=market):
+                    self._resume(market, now_ms)
+
+    # --- what time brings ------------------------------------------------------------
 
     def advance(self, *, now_ms: int) -> None:
         """Walk every market with open orders up to *now_ms*."""
         for market in self.engine.markets_waiting():
-            self._advance(market, now_ms)
+            if not self.conditions.is_offline(market=market):
+                self._advance(market, now_ms)
 
     def _advance(self, market: str, now_ms: int) -> None:
-        at = self._walked_ms.get(market, 0)
-        for due_ms, uuid, arrives in self._due(market, now_ms):
-            self._walk(market, at, due_ms)
-            at = max(at, due_ms)
-            if arrives:
-                self._arrive(market, uuid, due_ms)
-            else:
-                self._end(uuid)
-        self._walk(market, at, now_ms)
-        self._walked_ms[market] = max(at, now_ms)
+        while (due := self._pending.next(market=market, now_ms=now_ms)) is not None:
+            self._walk_to(market, due.at_ms)
+            order = self.engine.order(uuid=due.uuid)
+            if order.state is not State.WAIT:
+                self._pending.successor(uuid=due.uuid)  # filled before it was ended
+            elif due.arrives and not order.arrived:
+                levels = self._opposite(order.request, due.at_ms)
+                at = instant(due.at_ms)
+                self.engine.arrive(uuid=order.uuid, levels=levels, at=at)
+            elif not due.arrives:
+                self._end(order, due.at_ms)
+        self._walk_to(market, now_ms)
 
-    def _due(self, market: str, now_ms: int) -> list[tuple[int, str, bool]]:
-        """Return arrivals and cancellations up to now, in time order."""
-        waiting = self.engine.waiting(market=market)
-        due = [
-            (milliseconds(order.created_at) + LATENCY_MS, order.uuid, True)
-            for order in waiting
-            if not order.arrived
-        ]
-        due += [
-            (self._cancel_ms[order.uuid], order.uuid, False)
-            for order in waiting
-            if order.uuid in self._cancel_ms
-        ]
-        return sorted(event for event in due if event[0] <= now_ms)
-
-    def _arrive(self, market: str, uuid: str, at_ms: int) -> None:
-        price = self.price(market=market, at_ms=at_ms)
-        order = self.engine.arrive(uuid=uuid, price=price, at=instant(at_ms))
-        if order.trades:
-            self._traded(order)
-        elif order.state is State.CANCEL:
-            self._note({"event": "cancelled", "uuid": uuid})
-
-    def _end(self, uuid: str) -> None:
-        self._cancel_ms.pop(uuid, None)
-        try:
-            order = self.engine.cancel(uuid=uuid)
-        except OrderNotFound:
-            return  # it filled before the cancellation took effect
-        self._note({"event": "cancelled", "uuid": order.uuid})
-
-    def _walk(self, market: str, after_ms: int, until_ms: int) -> None:
-        """Let the path's trades in ``(after, until]`` meet the resting orders."""
-        if until_ms <= after_ms or not self._touch(market):
-            return
-        trades = self.tapes[market].trades(after_ms=after_ms, until_ms=until_ms)
-        first = 0
-        while (limits := self._touch(market)) is not None:
-            hit = _first_hit(trades, first, *limits)
+    def _walk_to(self, market: str, until_ms: int) -> None:
+        """Let the outside trades up to *until_ms* meet the resting orders."""
+        walk = self._walk(market, until_ms)
+        while (touch := self.engine.touch(market=market)) != (None, None):
+            hit = walk.next_hit(touch=touch, until_ms=until_ms)
             if hit is None:
                 return
-            price, at = exact(float(trades.price[hit])), instant(int(trades.at_ms[hit]))
-            for order in self.engine.walk(market=market, price=price, at=at):
-                self._traded(order)
-            first = hit + 1
+            at = instant(hit.at_ms)
+            self.engine.walk(market=market, price=hit.price, volume=hit.volume, at=at)
+        walk.skip(until_ms=until_ms)
 
-    def _touch(self, market: str) -> tuple[float, float] | None:
-        """Return (highest bid, lowest ask) that rest; None when nothing does."""
-        bids: list[float] = []
-        asks: list[float] = []
+    def _walk(self, market: str, at_ms: int) -> Walk:
+        if market not in self._walks:
+            self._walks[market] = Walk(feed=self.feeds[market], at_ms=at_ms)
+        return self._walks[market]
+
+    def _opposite(self, request: NewOrder, at_ms: int) -> tuple[Level, ...]:
+        book = self.feeds[request.market].book(at_ms=at_ms)
+        return book.asks if request.side is Side.BID else book.bids
+
+    def _end(self, order: Order, at_ms: int) -> None:
+        """Cancel an order; its successor follows at once."""
+        successor = self._pending.successor(uuid=order.uuid)
+        self.engine.cancel(uuid=order.uuid, at=instant(at_ms))
+        if successor is None:
+            return
+        request = successor.request
+        if successor.remain_only:
+            request = replace(request, volume=order.remaining_volume)
+        try:
+            new = self.check(account=order.account, request=request, now_ms=at_ms)
+        except OrderRefused:
+            return  # the old order is gone all the same, as on the exchange
+        self.engine.place(order=replace(new, uuid=successor.uuid))
+
+    def _resume(self, market: str, now_ms: int) -> None:
+        """Go on after a pause in which nobody traded; what would cross may be ended."""
+        self._walk(market, now_ms).skip(until_ms=now_ms)
+        if self.conditions.assumptions.resumption == "keeps":
+            return
+        price = self.price(market=market, at_ms=now_ms)
         for order in self.engine.waiting(market=market):
-            if order.arrived and order.request.price is not None:
-                side = bids if order.request.side is Side.BID else asks
-                side.append(float(order.request.price))
-        if not bids and not asks:
-            return None
-        return max(bids, default=-np.inf), min(asks, default=np.inf)
+            limit, bid = order.request.limit, order.request.side is Side.BID
+            if limit is not None and (limit > price if bid else limit < price):
+                self._end(order, now_ms)
 
-    def _traded(self, order: Order) -> None:
-        trade = order.trades[-1]
-        self._note(
-            {
-                "event": "traded",
-                "uuid": order.uuid,
-                "price": plain(trade.price),
-                "volume": plain(trade.volume),
-                "at": trade.at.isoformat(),
-            }
-        )
+    # --- what is remembered ----------------------------------------------------------
 
-    def _note(self, event: Event) -> None:
-        if self._journal is not None:
-            self._journal.append(event)
+    def restore(self, *, event: VenueEvent) -> None:
+        """Apply one event of an earlier run; listeners are not told."""
+        match event:
+            case CancelAsked():
+                pass
+            case MarketChanged():
+                condition = Condition.read(event.condition)
+                self.conditions.put(market=event.market, condition=condition)
+            case MaintenanceSet():
+                self.conditions.maintenance = event.on
+            case _:
+                self.engine.apply(event=event)
+        self._follow(event)
+        order = self._order_of(event)
+        if order is not None and isinstance(event, Arrived | Traded | Ended):
+            # What was seen up to here is in the log; the walk goes on from here.
+            at = event.trade.at if isinstance(event, Traded) else event.at
+            market = order.request.market
+            self._walks[market] = Walk(feed=self.feeds[market], at_ms=milliseconds(at))
 
-    def restore(self, *, event: Event) -> None:
-        """Apply one event of an earlier run."""
-        match event["event"]:
-            case "account":
-                self.engine.open_account(
-                    account=event["account"], balances={"KRW": Decimal(event["krw"])}
+    def _tell(self, event: VenueEvent) -> None:
+        self._follow(event)
+        order = self._order_of(event)
+        for listener in self._listeners:
+            listener(event, order)
+
+    def _follow(self, event: VenueEvent) -> None:
+        """Keep in mind what an event leaves to be done."""
+        match event:
+            case Placed(order=order):
+                self._pending.arrive(
+                    market=order.request.market,
+                    uuid=order.uuid,
+                    at_ms=milliseconds(order.created_at) + self.latency_ms,
                 )
-            case "placed":
-                self._replace(event)
-            case "traded":
-                self.engine.execute(
-                    uuid=event["uuid"],
-                    price=Decimal(event["price"]),
-                    volume=Decimal(event["volume"]),
-                    at=datetime.fromisoformat(event["at"]),
-                )
-            case "cancel_asked":
-                self._cancel_ms[event["uuid"]] = event["at"]
-            case "cancelled":
-                self._cancel_ms.pop(event["uuid"], None)
-                self.engine.cancel(uuid=event["uuid"])
+            case CancelAsked():
+                order = self.engine.order(uuid=event.uuid)
+                self._pending.cancel(market=order.request.market, asked=event)
+            case _:
+                pass
 
-    def _replace(self, event: Event) -> None:
-        asked = event["request"]
-        request = NewOrder(
-            market=asked["market"],
-            side=Side(asked["side"]),
-            ord_type=OrderType(asked["ord_type"]),
-            price=_decimal(asked["price"]),
-            volume=_decimal(asked["volume"]),
-            identifier=asked["identifier"],
-            smp_type=asked["smp_type"],
-        )
-        self.engine.place(
-            account=event["account"],
-            request=request,
-            rules=MarketRules(
-                market=request.market, ticks=ticks_of(market=request.market)
-            ),
-            last=Decimal(event["last"]),
-            uuid=event["uuid"],
-            now=instant(event["at"]),
-        )
+    def _order_of(self, event: VenueEvent) -> Order | None:
+        match event:
+            case Placed():
+                return event.order
+            case Arrived() | Traded() | Prevented() | Ended() | CancelAsked():
+                return self.engine.order(uuid=event.uuid)
+            case _:
+                return None
 
 
-def _first_hit(trades: Trades, first: int, bid: float, ask: float) -> int | None:
-    # Floats are exact enough: prices of one market differ by whole ticks.
-    prices = trades.price[first:]
-    hits = np.flatnonzero((prices <= bid * (1 + 1e-12)) | (prices >= ask * (1 - 1e-12)))
-    return int(hits[0]) + first if len(hits) else None
-
-
-def _placed(order: Order, last: Decimal, now_ms: int) -> Event:
-    asked = {
-        name: plain(value) if isinstance(value, Decimal) else value
-        for name, value in asdict(order.request).items()
-    }
-    return {
-        "event": "placed",
-        "account": order.account,
-        "uuid": order.uuid,
-        "at": now_ms,
-        "last": plain(last),
-        "request": asked,
-    }
-
-
-def _decimal(text: str | None) -> Decimal | None:
-    return None if text is None else Decimal(text)
+def _unknown_market() -> OrderRefused:
+    return OrderRefused("notfoundmarket", "존재하지 않는 마켓입니다.")

@@ -6,6 +6,7 @@ Live, paper and backtest run this same code; it knows nothing of databases or ne
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Final
@@ -62,6 +63,8 @@ def decide(
         return Decision(reason=Why.HALTED, next_tick_at=_if_live(orders, now))
     if cycle is None or rules is None:
         return _without_cycle(bot=bot, now=now)
+    if not rules.is_active and not bot.blocked:
+        bot = replace(bot, blocked=Why.MARKET_OFFLINE)
     if bot.state is BotState.STOPPED:
         return _wind_down(cycle=cycle, orders=orders, reason=Why.STOPPED, now=now)
     if _is_flat(cycle, orders, rules):
@@ -111,7 +114,7 @@ def _is_flat(
     if cycle.received == 0:
         return False
     on_sale = any(o.side is Side.ASK and o.state in LIVE_ORDERS for o in orders)
-    return cycle.volume == 0 or (cycle.cost < rules.min_total and not on_sale)
+    return cycle.volume == 0 or (rules.is_too_small(cycle.cost) and not on_sale)
 
 
 def _settle_flat(
@@ -183,7 +186,7 @@ def _take_profit(
     wait_until = backoff_until(exits)
     if bot.blocked or (wait_until is not None and now < wait_until):
         return ()
-    if cycle.volume * target < rules.min_total:
+    if rules.is_too_small(cycle.volume * target):
         return ()
     return (
         Place(
@@ -249,7 +252,7 @@ def _first_buy(
         reason = _refusal(refused)
         return (AbortCycle(reason=reason),), reason, now + FIRST_BACKOFF
     first = cycle.stages[0]
-    if first.amount < rules.min_total:
+    if rules.is_too_small(first.amount):
         return (AbortCycle(reason=Why.MIN_ORDER),), Why.MIN_ORDER, now + FIRST_BACKOFF
     if abs(price - first.price) > first.price * PLAN_DRIFT:
         return (AbortCycle(reason=Why.STALE_PRICE),), Why.STALE_PRICE, now + BUSY_TICK
@@ -278,7 +281,9 @@ def _stage_buys(
     """Keep the next stages resting at their own prices."""
     wanted = [
         (stage, volume)
-        for stage in cycle.stages[1:]
+        for planned in cycle.stages[1:]
+        # The grid may have changed since the plan was frozen; a new order keeps to it.
+        for stage in (replace(planned, price=rules.floor_tick(planned.price)),)
         if (volume := _missing_volume(stage, bids, rules)) is not None
     ][:RESTING_WINDOW]
     actions: list[Action] = []
@@ -313,7 +318,7 @@ def _missing_volume(
         return None
     spent = sum((order.executed_funds for order in own), Decimal(0))
     volume = truncate_volume((stage.amount - spent) / stage.price)
-    return volume if volume * stage.price >= rules.min_total else None
+    return None if rules.is_too_small(volume * stage.price) else volume
 
 
 def _limit_buy(stage: PlannedStage, *, volume: Decimal, attempt: int) -> Place:
@@ -336,6 +341,8 @@ def _cooled_down(*, bot: BotFacts, cycle: CycleFacts, now: datetime) -> bool:
 def _refusal(order: OrderFacts) -> Why:
     if order.verdict.startswith("insufficient_funds"):
         return Why.WAIT_FUNDS
+    if order.verdict.startswith("market_offline"):
+        return Why.MARKET_OFFLINE
     return Why.ORDER_REFUSED
 
 

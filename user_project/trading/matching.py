@@ -13,7 +13,7 @@ it stands at the front of its level.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from decimal import Decimal
 from uuid import UUID, uuid5
@@ -56,7 +56,14 @@ Events = list[Event]
 
 
 class MatchingEngine(ExchangeState):
-    """All accounts of one exchange, and what happens when orders come in."""
+    """All accounts of one exchange, and what happens when orders come in.
+
+    *observe* is told of each event right after it was applied.
+    """
+
+    def __init__(self, *, observe: Callable[[Event], None] | None = None) -> None:
+        super().__init__()
+        self._observe = observe
 
     def open_account(self, *, account: str, balances: Mapping[str, Decimal]) -> Events:
         """Make an account with free *balances* by currency; its name must be new."""
@@ -170,6 +177,8 @@ class MatchingEngine(ExchangeState):
     def _happen(self, *events: Event) -> Events:
         for event in events:
             self.apply(event=event)
+            if self._observe is not None:
+                self._observe(event)
         return list(events)
 
     def _open_order(self, uuid: str) -> Order:

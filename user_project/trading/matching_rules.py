@@ -105,12 +105,12 @@ def check_rules(request: NewOrder, *, rules: MarketRules, last: Decimal) -> None
             "주문가격 단위를 잘못 입력하셨습니다. 확인 후 시도해주세요.",
         )
     total = _total(request, last=last)
-    if total < rules.min_total:
+    if rules.is_too_small(total):
         raise OrderRefused(
             f"under_min_total_{side}",
             f"최소주문금액 이상으로 주문해주세요. ({rules.min_total} KRW)",
         )
-    if total > rules.max_total:
+    if rules.is_too_large(total):
         raise OrderRefused(
             f"over_krw_funds_{side}",
             f"최대주문금액 이하로 주문해주세요. ({rules.max_total} KRW)",

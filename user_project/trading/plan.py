@@ -189,7 +189,7 @@ def _assemble(
         funds, volume = funds + bought * price, volume + bought
         stages.append(_stage(request, number, price, amount, funds, volume))
     last = stages[-1]
-    if volume * last.take_profit > request.rules.max_total:
+    if request.rules.is_too_large(volume * last.take_profit):
         return _refuse(request, PlanReason.OVER_MAX_ORDER)
     cost = funds * (1 + request.rules.bid_fee)
     left = volume * last.price * (1 - request.rules.ask_fee)
