@@ -222,6 +222,10 @@ class MarketRules:
         """Return the tick at *price*."""
         return self.ticks.tick_size(price=price)
 
-    def allows_total(self, total: Decimal, /) -> bool:
-        """Tell whether an order worth *total* (KRW without fee) is of a valid size."""
-        return self.min_total <= total <= self.max_total
+    def is_too_small(self, total: Decimal, /) -> bool:
+        """Tell whether an order worth *total* (KRW without fee) is below the minimum."""
+        return total < self.min_total
+
+    def is_too_large(self, total: Decimal, /) -> bool:
+        """Tell whether an order worth *total* (KRW without fee) is above the maximum."""
+        return total > self.max_total

@@ -8,7 +8,7 @@ from decimal import Decimal
 
 import pytest
 
-from common.money import MarketRules
+from common.money import MarketRules, truncate_volume
 from user_project.trading.backoff import FIRST_BACKOFF
 from user_project.trading.decide import BUSY_TICK, IDLE_TICK, decide
 from user_project.trading.facts import (
@@ -94,10 +94,11 @@ def decided(
     orders: tuple[OrderFacts, ...] = (),
     price: int = 3500,
     age: timedelta = timedelta(seconds=1),
+    rules: MarketRules = RULES,
 ) -> Decision:
     quote = PriceQuote(market="KRW-XRP", price=Decimal(price), received_at=NOW - age)
     return decide(
-        bot=bot, cycle=cycle, orders=orders, price=quote, rules=RULES, now=NOW
+        bot=bot, cycle=cycle, orders=orders, price=quote, rules=rules, now=NOW
     )
 
 
@@ -349,6 +350,59 @@ class TestHolding:
         decision = decided(orders=(*filled, RESTING_EXIT))
 
         assert (decision.actions, decision.reason) == ((), Why.ALL_STAGES)
+
+
+class TestMarketThatChanges:
+    """The exchange gives a market another grid, or takes it off for a while."""
+
+    COARSE = replace(
+        RULES, ticks=RULES.ticks.corrected(price=Decimal(3400), tick=Decimal(50))
+    )
+
+    def test_new_orders_keep_to_the_new_grid(self) -> None:
+        stage = replace(HOLDING.stages[1], price=Decimal(3449))
+        cycle = replace(HOLDING, stages=(HOLDING.stages[0], stage))
+
+        decision = decided(cycle=cycle, orders=(FIRST_FILLED,), rules=self.COARSE)
+
+        exit_, buy = decision.actions
+        assert isinstance(exit_, Place)
+        assert isinstance(buy, Place)
+        assert (exit_.price, buy.price) == (3600, 3400)
+        assert buy.volume == truncate_volume(stage.amount / 3400)
+
+    def test_orders_off_the_new_grid_keep_resting(self) -> None:
+        resting_2 = replace(RESTING_2, price=Decimal(3399))
+        orders = (FIRST_FILLED, resting_2, RESTING_3, RESTING_EXIT)
+
+        decision = decided(orders=orders, rules=self.COARSE)
+
+        assert decision.actions == ()
+        assert (decision.wake_below, decision.wake_above) == (3399, 3557)
+
+    def test_an_exit_further_off_than_one_new_tick_is_replaced(self) -> None:
+        far = replace(RESTING_EXIT, price=Decimal(3549))
+        orders = (FIRST_FILLED, RESTING_2, RESTING_3, far)
+
+        decision = decided(orders=orders, rules=self.COARSE)
+
+        assert decision.actions == (Cancel(order_id=far.id),)
+
+    def test_nothing_new_is_sent_while_the_market_takes_no_orders(self) -> None:
+        offline = replace(RULES, is_active=False)
+
+        decision = decided(orders=(FIRST_FILLED,), rules=offline)
+
+        assert (decision.actions, decision.reason) == ((), Why.MARKET_OFFLINE)
+
+    def test_a_refusal_in_maintenance_says_so(self) -> None:
+        refused = order(
+            1, Side.BID, OrderState.REFUSED, verdict="market_offline: maintenance"
+        )
+
+        decision = decided(cycle=EMPTY, orders=(refused,))
+
+        assert decision.actions == (AbortCycle(reason=Why.MARKET_OFFLINE),)
 
 
 class TestPauseAndStop:

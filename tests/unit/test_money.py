@@ -303,18 +303,21 @@ class TestRounding:
         assert len(plain(volume).partition(".")[2]) <= 8
 
     @pytest.mark.parametrize(
-        ("total", "fits"),
+        ("total", "small", "large"),
         [
-            ("4999.99999999", False),
-            ("5000", True),
-            ("1000000000", True),
-            ("1000000000.00000001", False),
+            ("4999.99999999", True, False),
+            ("5000", False, False),
+            ("1000000000", False, False),
+            ("1000000000.00000001", False, True),
         ],
     )
     def test_an_order_has_a_smallest_and_a_largest_total(
-        self, total: str, fits: bool
+        self, total: str, small: bool, large: bool
     ) -> None:
-        assert MarketRules(market="KRW-BTC").allows_total(Decimal(total)) is fits
+        rules = MarketRules(market="KRW-BTC")
+
+        assert rules.is_too_small(Decimal(total)) is small
+        assert rules.is_too_large(Decimal(total)) is large
 
     def test_a_market_may_bring_its_own_table(self) -> None:
         rules = replace(MarketRules(market="KRW-USDT"), ticks=STABLE_TICKS)

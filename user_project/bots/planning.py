@@ -17,7 +17,7 @@ from user_project.exchanges.adapter import (
     Refused,
 )
 from user_project.trading.facts import PlannedStage, Why
-from user_project.trading.orders import PriceQuote
+from user_project.trading.orders import OrderKind, PriceQuote
 from user_project.trading.plan import (
     InvalidPlan,
     Plan,
@@ -155,12 +155,7 @@ def propose(
 ) -> Proposal:
     """Plan on *market*; raise NoProposal with the reason when that cannot be done."""
     state, rules = _read_market(adapter, market)
-    if state.warning:
-        raise NoProposal(
-            Why.MARKET_WARNING,
-            f"{market}은(는) 거래소가 지정한 유의 종목입니다. 다른 코인을 고르세요.",
-            field="market",
-        )
+    _check_market(state, rules)
     quote = _read_price(adapter, market)
     level, plan = _plan_on_levels(
         _supports(bundle.support_levels.get(market), options=options, quote=quote),
@@ -226,6 +221,25 @@ def _read_market(
             Why.STALE_PRICE,
             f"거래소에 연결할 수 없습니다: {error}. 잠시 뒤 다시 하세요.",
         ) from error
+
+
+def _check_market(state: MarketState, rules: MarketRules) -> None:
+    """Raise NoProposal where no round may begin, or none of our kinds is taken."""
+    market = state.market
+    if state.warning:
+        raise NoProposal(
+            Why.MARKET_WARNING,
+            f"{market}은(는) 거래소가 지정한 유의 종목입니다. 다른 코인을 고르세요.",
+            field="market",
+        )
+    takes_buys = {OrderKind.LIMIT, OrderKind.MARKET} <= rules.bid_kinds
+    if not (rules.is_active and takes_buys and OrderKind.LIMIT in rules.ask_kinds):
+        raise NoProposal(
+            Why.MARKET_OFFLINE,
+            f"{market}은(는) 지금 거래소가 주문을 받지 않습니다. 잠시 뒤 다시 하거나 다른"
+            " 코인을 고르세요.",
+            field="market",
+        )
 
 
 def _read_price(adapter: ExchangeAdapter, market: str) -> PriceQuote:

@@ -18,6 +18,7 @@ REASONS: Final[dict[Why, str]] = {
     Why.STALE_DATA: "본사 분석이 유효하지 않아 새 회차를 시작하지 않습니다.",
     Why.NO_COIN: "조건에 맞는 추천 코인이 없어 기다립니다.",
     Why.MARKET_WARNING: "이 마켓은 유의 종목이라 새로 사지 않습니다.",
+    Why.MARKET_OFFLINE: "거래소가 이 마켓을 점검하고 있어 주문하지 않고 기다립니다.",
     Why.NO_SUPPORT: "쓸 수 있는 지지선이 없어 기다립니다.",
     Why.MIN_ORDER: "예산으로 최소 주문 금액을 맞출 수 없습니다. 예산을 늘리세요.",
     Why.STALE_PRICE: "최신 시세를 기다립니다.",

@@ -180,7 +180,7 @@ def _take_profit(
     exits = [order for order in orders if order.stage == 0]
     resting = next((order for order in exits if order.state in LIVE_ORDERS), None)
     if resting is not None:
-        stale = _is_stale_exit(resting, target=target, volume=cycle.volume)
+        stale = _is_stale_exit(resting, target=target, volume=cycle.volume, rules=rules)
         # An old exit is better than none while no new one may be sent.
         return _cancels([resting]) if stale and not bot.blocked else ()
     wait_until = backoff_until(exits)
@@ -200,13 +200,19 @@ def _take_profit(
     )
 
 
-def _is_stale_exit(order: OrderFacts, *, target: Decimal, volume: Decimal) -> bool:
+def _is_stale_exit(
+    order: OrderFacts, *, target: Decimal, volume: Decimal, rules: MarketRules
+) -> bool:
     remaining = (order.requested_volume or Decimal(0)) - order.executed_volume
     off = abs(remaining - volume)
     if off > volume * REPRICE_VOLUME_SHARE:
         return True
     # A partly filled exit keeps its price: selling leaves the average unchanged.
-    return order.executed_volume == 0 and order.price != target
+    if order.executed_volume or order.price is None or order.price == target:
+        return False
+    # So does one within a tick, left from a grid that has changed since.
+    on_tick = rules.ticks.is_on_tick(price=order.price)
+    return on_tick or abs(order.price - target) >= rules.tick_size(target)
 
 
 def _buys(
