@@ -1,30 +1,110 @@
-"""Who calls: JWT signature, fresh nonce and the hash of what was asked."""
+"""Who calls: the keys of this exchange, and what a call proves about its sender.
+
+A call is checked in this order: token present, readable, key known, signature, expiry,
+address, nonce; then, once it is counted, the hash of what it asks and the key's scopes.
+"""
 
 from __future__ import annotations
 
 import hashlib
-import json
+import hmac
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Any
-from urllib.parse import unquote, unquote_plus
+from enum import StrEnum
+from typing import Any, Final
 
 import jwt
 
 from deploy.simulator.errors import UpbitProblem
+from deploy.simulator.parameters import Parameters
 
-KEY_LIFE = timedelta(days=365)
-NONCE_MEMORY = timedelta(hours=24)
+KEY_LIFE: Final = timedelta(days=365)
+NONCE_MEMORY: Final = timedelta(hours=24)
+_ALGORITHMS: Final = {"HS256": hashlib.sha256, "HS512": hashlib.sha512}
+
+
+class Scope(StrEnum):
+    """What a key may do, in the words of `GET /v1/pockets/api_keys`."""
+
+    VIEW_ACCOUNT = "view_account"
+    VIEW_ORDERS = "view_orders"
+    MAKE_ORDERS = "make_orders"
+    VIEW_WITHDRAWALS = "view_withdrawals"
+    WITHDRAW = "withdraw"
+    VIEW_DEPOSITS = "view_deposits"
+    DEPOSIT = "deposit"
+    TRANSFER = "transfer"
+    MANAGE_POCKETS = "manage_pockets"
+
+
+TRADING: Final = frozenset({Scope.VIEW_ACCOUNT, Scope.VIEW_ORDERS, Scope.MAKE_ORDERS})
+"""All that a bot needs, and what a key has unless it is given more."""
 
 
 @dataclass(slots=True)
+class _Nonces:
+    """What one key has used, remembered for one to two days without their times."""
+
+    since: datetime
+    recent: set[str] = field(default_factory=set)
+    older: set[str] = field(default_factory=set)
+
+    def use(self, nonce: str, now: datetime) -> bool:
+        """Remember a nonce; False when it was used before."""
+        if now - self.since >= NONCE_MEMORY:
+            self.older, self.recent, self.since = self.recent, set(), now
+        if nonce in self.recent or nonce in self.older:
+            return False
+        self.recent.add(nonce)
+        return True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ApiKey:
-    """One access key of one account; the account carries the key's name."""
+    """One access key; keys of one pocket share its money, orders and rate limits."""
 
     access_key: str
     secret: str = field(repr=False)
+    pocket: str
+    """The account of the engine that the key opens."""
+    scopes: frozenset[Scope]
+    allowed_ips: tuple[str, ...]
+    """Addresses it works from; empty for any."""
+    created_at: datetime
     expire_at: datetime
-    nonces: dict[str, datetime] = field(default_factory=dict, repr=False)
+    nonces: _Nonces = field(repr=False, compare=False)
+
+    def is_expired(self, *, now: datetime) -> bool:
+        """Tell whether the key's year is over."""
+        return now >= self.expire_at
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """Whoever signed a call: the key, and the hash of what they meant to ask."""
+
+    key: ApiKey
+    claims: dict[str, Any] = field(repr=False)
+
+    def check_hash(self, *, asked: Parameters) -> None:
+        """Refuse a call that asks something else than was signed (401)."""
+        if not asked.pairs:
+            return
+        signed = self.claims.get("query_hash")
+        algorithm = str(self.claims.get("query_hash_alg", "SHA512")).upper()
+        if algorithm == "SHA512" and any(
+            hashlib.sha512(text.encode()).hexdigest() == signed for text in asked.texts
+        ):
+            return
+        raise _refused(
+            "invalid_query_payload", "JWT의 query_hash가 요청한 내용과 다릅니다."
+        )
+
+    def check_scope(self, *, needed: Scope | None) -> None:
+        """Refuse a call that the key was not made for (401); None needs no right."""
+        if needed is not None and needed not in self.key.scopes:
+            raise _refused("out_of_scope", "이 API Key에는 필요한 권한이 없습니다.")
 
 
 class KeyRing:
@@ -33,96 +113,90 @@ class KeyRing:
     def __init__(self) -> None:
         self._keys: dict[str, ApiKey] = {}
 
-    def add(self, *, access_key: str, secret: str, now: datetime) -> None:
-        """Give out a key that is valid for a year."""
-        self._keys[access_key] = ApiKey(access_key, secret, now + KEY_LIFE)
+    def add(
+        self,
+        *,
+        access_key: str,
+        secret: str,
+        now: datetime,
+        pocket: str | None = None,
+        scopes: Collection[Scope] = TRADING,
+        allowed_ips: Collection[str] = (),
+        expire_at: datetime | None = None,
+    ) -> ApiKey:
+        """Give out a key, by default for a year and a pocket of its own name."""
+        if not access_key or not secret:
+            raise ValueError("a key needs an access key and a secret")
+        key = ApiKey(
+            access_key=access_key,
+            secret=secret,
+            pocket=pocket or access_key,
+            scopes=frozenset(scopes),
+            allowed_ips=tuple(allowed_ips),
+            created_at=now,
+            expire_at=expire_at or now + KEY_LIFE,
+            nonces=_Nonces(now),
+        )
+        self._keys[access_key] = key
+        return key
+
+    def revoke(self, *, access_key: str) -> None:
+        """Take a key back; calls with it are refused from now on."""
+        if self._keys.pop(access_key, None) is None:
+            raise KeyError(f"no key {access_key}; there are {', '.join(self._keys)}")
 
     def key(self, *, access_key: str) -> ApiKey:
         """Return a known key."""
         return self._keys[access_key]
 
+    def of_pocket(self, *, pocket: str) -> list[ApiKey]:
+        """Return a pocket's keys, the first one made first."""
+        return [key for key in self._keys.values() if key.pocket == pocket]
+
     def authenticate(
-        self, *, header: str | None, query: str, body: bytes, now: datetime
-    ) -> str:
-        """Return the access key that signed the call; raises UpbitProblem (401)."""
+        self, *, header: str | None, address: str, now: datetime
+    ) -> Caller:
+        """Return who signed the call; raises UpbitProblem (401)."""
         if not header or not header.startswith("Bearer "):
             raise _refused("no_authorization_token", "인증 토큰이 필요합니다.")
         token = header.removeprefix("Bearer ").strip()
-        key = self._keys.get(str(_claims(token).get("access_key")))
+        parts = _read(token)
+        key = self._keys.get(str(parts["payload"].get("access_key")))
         if key is None:
-            raise _refused("invalid_access_key", "잘못된 엑세스 키입니다.")
-        claims = _verified(token, key.secret)
-        if now >= key.expire_at:
-            raise _refused("expired_access_key", "API 키가 만료되었습니다.")
-        _use_nonce(key, claims.get("nonce"), now)
-        _check_hash(claims, query, body)
-        return key.access_key
+            raise _refused("invalid_access_key", "등록되지 않은 Access Key입니다.")
+        if not _is_signed(token, parts, key.secret):
+            raise _refused("jwt_verification", "JWT의 서명을 확인하지 못했습니다.")
+        _check_key(key, parts["payload"].get("nonce"), address, now)
+        return Caller(key, parts["payload"])
 
 
 def _refused(name: str, message: str) -> UpbitProblem:
     return UpbitProblem(status=401, name=name, message=message)
 
 
-def _claims(token: str) -> dict[str, Any]:
+def _read(token: str) -> dict[str, Any]:
+    """Return the token's header, payload and signature, nothing of it believed yet."""
     try:
-        return dict(jwt.decode(token, options={"verify_signature": False}))
-    except jwt.InvalidTokenError as error:
-        raise _refused("jwt_verification", "JWT 검증에 실패했습니다.") from error
+        return dict(jwt.decode_complete(token, options={"verify_signature": False}))
+    except (jwt.InvalidTokenError, RecursionError) as error:
+        raise _refused("jwt_verification", "JWT를 읽지 못했습니다.") from error
 
 
-def _verified(token: str, secret: str) -> dict[str, Any]:
-    try:
-        return dict(jwt.decode(token, secret, algorithms=["HS256", "HS512"]))
-    except jwt.InvalidTokenError as error:
-        raise _refused("jwt_verification", "JWT 검증에 실패했습니다.") from error
+def _is_signed(token: str, parts: dict[str, Any], secret: str) -> bool:
+    algorithm = _ALGORITHMS.get(str(parts["header"].get("alg")))
+    if algorithm is None:
+        return False
+    signed = token.rpartition(".")[0].encode()
+    expected = hmac.digest(secret.encode(), signed, algorithm)
+    return hmac.compare_digest(expected, parts["signature"])
 
 
-def _use_nonce(key: ApiKey, nonce: object, now: datetime) -> None:
-    if not isinstance(nonce, str) or not nonce or nonce in key.nonces:
-        raise _refused("nonce_used", "이미 사용된 nonce 값입니다.")
-    # Insertion order is time order, so the oldest are at the front.
-    while key.nonces:
-        oldest = next(iter(key.nonces))
-        if now - key.nonces[oldest] < NONCE_MEMORY:
-            break
-        del key.nonces[oldest]
-    key.nonces[nonce] = now
-
-
-def _check_hash(claims: dict[str, Any], query: str, body: bytes) -> None:
-    texts = _query_texts(query) if query else _body_texts(body)
-    if not texts:
-        return
-    algorithm = str(claims.get("query_hash_alg", "SHA512")).upper()
-    hashes = {hashlib.sha512(text.encode()).hexdigest() for text in texts}
-    if algorithm != "SHA512" or claims.get("query_hash") not in hashes:
-        raise _refused(
-            "invalid_query_payload", "Jwt의 query를 검증하는데 실패하였습니다."
-        )
-
-
-def _query_texts(query: str) -> set[str]:
-    """Return the un-encoded query, with the spaces as themselves and as plus signs."""
-    plain = unquote_plus(query)
-    return {unquote(query), plain, plain.replace(" ", "+")}
-
-
-def _body_texts(body: bytes) -> set[str]:
-    if not body:
-        return set()
-    try:
-        pairs = json.loads(body, object_pairs_hook=list, parse_float=str, parse_int=str)
-        text = "&".join(_pair(name, value) for name, value in pairs)
-    except (ValueError, TypeError) as error:
-        raise UpbitProblem(
-            status=400, name="bad_request", message="JSON 본문을 확인해주세요."
-        ) from error
-    return {text} if text else set()
-
-
-def _pair(name: str, value: object) -> str:
-    if isinstance(value, list):
-        return "&".join(f"{name}[]={item}" for item in value)
-    if isinstance(value, bool):
-        return f"{name}={str(value).lower()}"
-    return f"{name}={value}"
+def _check_key(key: ApiKey, nonce: object, address: str, now: datetime) -> None:
+    if key.is_expired(now=now):
+        raise _refused("expired_access_key", "API Key의 사용 기한이 지났습니다.")
+    if key.allowed_ips and address not in key.allowed_ips:
+        raise _refused("no_authorization_ip", "This is not a verified IP.")
+    if not isinstance(nonce, str) or not nonce:
+        raise _refused("jwt_verification", "JWT에 nonce가 없습니다.")
+    if not key.nonces.use(nonce, now):
+        raise _refused("nonce_used", "이미 사용한 nonce입니다.")

@@ -4,14 +4,19 @@ from __future__ import annotations
 
 from datetime import datetime
 from decimal import Decimal
-from typing import Any
+from functools import partial
+from typing import Any, Final
 from zoneinfo import ZoneInfo
 
 from common.money import MarketRules, plain
-from user_project.trading.matching_orders import Execution, Order, OrderType, Wallet
+from deploy.simulator.assumptions import Assumptions
+from user_project.trading.matching_orders import Execution, Order, Wallet
+from user_project.trading.orders import Side
 
 Json = dict[str, Any]
-SEOUL = ZoneInfo("Asia/Seoul")
+SEOUL: Final = ZoneInfo("Asia/Seoul")
+PADDED_DECIMALS: Final = 8
+_ANY_SIDE: Final = ("limit", "limit_fok", "limit_ioc", "best_fok", "best_ioc")
 
 
 def kst(at: datetime, /, *, fraction: bool = False) -> str:
@@ -21,66 +26,112 @@ def kst(at: datetime, /, *, fraction: bool = False) -> str:
     )
 
 
-def order_view(order: Order, *, with_trades: bool = False) -> Json:
-    """Return an order; what does not apply to its type is absent, not null."""
+def amount(value: Decimal, /, *, assumptions: Assumptions) -> str:
+    """Return an amount without exponent, as short as it can be or with 8 decimals."""
+    text = plain(value)
+    if assumptions.numbers == "short":
+        return text
+    whole, _, decimals = text.partition(".")
+    return f"{whole}.{decimals.ljust(PADDED_DECIMALS, '0')}"
+
+
+def order_view(
+    order: Order,
+    /,
+    *,
+    assumptions: Assumptions,
+    with_trades: bool = False,
+    is_new: bool = False,
+) -> Json:
+    """Return an order; what does not apply to its type is absent or null.
+
+    *is_new*: it answers the call that made it.
+    """
     request = order.request
+    text = partial(amount, assumptions=assumptions)
     view: Json = {
-        "uuid": order.uuid,
         "market": request.market,
+        "uuid": order.uuid,
         "side": str(request.side),
         "ord_type": str(request.ord_type),
-        "state": str(order.state),
-        "created_at": kst(order.created_at),
-        "executed_volume": plain(order.executed_volume),
-        "reserved_fee": plain(order.reserved_fee),
-        "remaining_fee": plain(order.remaining_fee),
-        "paid_fee": plain(order.paid_fee),
-        "locked": plain(order.locked),
-        "trades_count": len(order.trades),
-        "smp_type": request.smp_type or "none",
-        "prevented_volume": "0",
-        "prevented_locked": "0",
-    }
-    optional: dict[str, Decimal | str | None] = {
         "price": request.price,
+        "state": str(order.state),
+        "created_at": kst(
+            order.created_at,
+            fraction=is_new and assumptions.created_at == "microseconds",
+        ),
         "volume": request.volume,
         "remaining_volume": order.remaining_volume,
-        "identifier": request.identifier,
+        "executed_volume": text(order.executed_volume),
+        "reserved_fee": text(order.reserved_fee),
+        "remaining_fee": text(order.remaining_fee),
+        "paid_fee": text(order.paid_fee),
+        "locked": text(order.locked),
+        "trades_count": len(order.trades),
+        "prevented_volume": text(order.prevented_volume),
+        "prevented_locked": text(order.prevented_locked),
+        "smp_type": str(request.smp_type),
     }
-    for name, value in optional.items():
-        if value is not None:
-            view[name] = plain(value) if isinstance(value, Decimal) else value
+    for name in ("price", "volume", "remaining_volume"):
+        if view[name] is not None:
+            view[name] = text(view[name])
+        elif assumptions.absent_amounts == "absent":
+            del view[name]
+    if assumptions.executed_funds == "present":
+        view["executed_funds"] = text(order.executed_funds)
+    if request.time_in_force is not None:
+        view["time_in_force"] = str(request.time_in_force)
+    if request.identifier is not None:
+        view["identifier"] = request.identifier
     if with_trades:
-        view["trades"] = [_trade_view(order, trade) for trade in order.trades]
+        view["trades"] = [
+            _trade_view(order, trade, assumptions) for trade in order.trades
+        ]
     return view
 
 
-def _trade_view(order: Order, trade: Execution) -> Json:
+def _trade_view(order: Order, trade: Execution, assumptions: Assumptions) -> Json:
+    # The trend is the incoming order's: up when it bought.
+    bought = (order.request.side is Side.BID) is not trade.is_maker
     return {
         "market": order.request.market,
         "uuid": trade.uuid,
-        "price": plain(trade.price),
-        "volume": plain(trade.volume),
-        "funds": plain(trade.funds),
-        "trend": "up" if order.request.ord_type is not OrderType.MARKET else "down",
+        "price": amount(trade.price, assumptions=assumptions),
+        "volume": amount(trade.volume, assumptions=assumptions),
+        "funds": amount(trade.funds, assumptions=assumptions),
+        "trend": "up" if bought else "down",
         "created_at": kst(trade.at, fraction=True),
         "side": str(order.request.side),
     }
 
 
-def account_view(*, currency: str, wallet: Wallet) -> Json:
+def name_view(order: Order, /) -> Json:
+    """Return what the answer to a bulk cancellation says of one order."""
+    view = {"uuid": order.uuid, "market": order.request.market}
+    if order.request.identifier is not None:
+        view["identifier"] = order.request.identifier
+    return view
+
+
+def account_view(currency: str, wallet: Wallet, /, *, assumptions: Assumptions) -> Json:
     """Return one currency of an account; ``balance`` excludes what is locked."""
     return {
         "currency": currency,
-        "balance": plain(wallet.balance),
-        "locked": plain(wallet.locked),
-        "avg_buy_price": plain(wallet.avg_buy_price),
+        "balance": amount(wallet.balance, assumptions=assumptions),
+        "locked": amount(wallet.locked, assumptions=assumptions),
+        "avg_buy_price": amount(wallet.avg_buy_price, assumptions=assumptions),
         "avg_buy_price_modified": False,
         "unit_currency": "KRW",
     }
 
 
-def chance_view(*, rules: MarketRules, cash: Wallet, coins: Wallet) -> Json:
+def chance_view(
+    *,
+    rules: MarketRules,
+    is_online: bool,
+    wallets: dict[str, Wallet],
+    assumptions: Assumptions,
+) -> Json:
     """Return what may be ordered in one market, and with which means."""
     quote, base = rules.market.split("-", 1)
     minimum = plain(rules.min_total)
@@ -94,13 +145,17 @@ def chance_view(*, rules: MarketRules, cash: Wallet, coins: Wallet) -> Json:
             "name": f"{base}/{quote}",
             "order_types": ["limit"],
             "order_sides": ["ask", "bid"],
-            "bid_types": ["limit", "price"],
-            "ask_types": ["limit", "market"],
+            "bid_types": [*_ANY_SIDE, "price"],
+            "ask_types": [*_ANY_SIDE, "market"],
             "bid": {"currency": quote, "min_total": minimum},
             "ask": {"currency": base, "min_total": minimum},
             "max_total": plain(rules.max_total),
-            "state": "active",
+            "state": "active" if is_online else "offline",
         },
-        "bid_account": account_view(currency=quote, wallet=cash),
-        "ask_account": account_view(currency=base, wallet=coins),
+        "bid_account": account_view(
+            quote, wallets.get(quote, Wallet()), assumptions=assumptions
+        ),
+        "ask_account": account_view(
+            base, wallets.get(base, Wallet()), assumptions=assumptions
+        ),
     }
