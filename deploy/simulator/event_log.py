@@ -6,15 +6,29 @@ from dataclasses import fields, is_dataclass
 from datetime import datetime
 from decimal import Decimal
 from enum import Enum
-from functools import cache
 from types import NoneType
 from typing import Any, Final, get_args, get_type_hints
 
 from common.money import plain
-from deploy.simulator.venue_events import VenueEvent
+from deploy.simulator.venue_events import Successor, VenueEvent
+from user_project.trading.matching_orders import Execution, NewOrder, Order
 
 KINDS: Final[dict[str, type[Any]]] = {
     kind.__name__.lower(): kind for kind in get_args(VenueEvent)
+}
+
+
+def _hints(kind: type[object]) -> dict[str, Any]:
+    """Return the type of each field, without the None of an optional one."""
+    return {
+        name: next((part for part in get_args(hint) if part is not NoneType), hint)
+        for name, hint in get_type_hints(kind).items()
+    }
+
+
+_HINTS: Final = {
+    kind: _hints(kind)
+    for kind in (*KINDS.values(), Order, NewOrder, Execution, Successor)
 }
 
 
@@ -46,17 +60,8 @@ def _written(value: Any) -> Any:
 
 
 def _built(kind: type[object], values: dict[str, Any]) -> Any:
-    hints = _hints(kind)
+    hints = _HINTS[kind]
     return kind(**{name: _read(hints[name], value) for name, value in values.items()})
-
-
-@cache
-def _hints(kind: type[object]) -> dict[str, Any]:
-    """Return the type of each field, without the None of an optional one."""
-    return {
-        name: next((part for part in get_args(hint) if part is not NoneType), hint)
-        for name, hint in get_type_hints(kind).items()
-    }
 
 
 def _read(hint: Any, value: Any) -> Any:

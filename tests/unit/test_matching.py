@@ -2,78 +2,19 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
 from decimal import Decimal
-from uuid import UUID
 
 import pytest
 
-from common.money import MarketRules, ticks_of
-from user_project.trading.matching import MatchingEngine
+from tests.unit.matching_desk import Desk
 from user_project.trading.matching_orders import (
-    NewOrder,
-    Order,
     OrderNotFound,
     OrderRefused,
-    OrderType,
     State,
     Wallet,
 )
-from user_project.trading.orders import Side
 
-NOW = datetime(2026, 1, 5, 3, 0, tzinfo=UTC)
 D = Decimal
-
-
-class Desk:
-    """One account on one engine, with ids counted up."""
-
-    def __init__(self, **balances: str) -> None:
-        self.engine = MatchingEngine()
-        self.engine.open_account(
-            account="owner", balances={code: D(text) for code, text in balances.items()}
-        )
-        self.count = 0
-
-    def place(
-        self,
-        side: str,
-        ord_type: str,
-        *,
-        price: str | None = None,
-        volume: str | None = None,
-        market: str = "KRW-BTC",
-        identifier: str | None = None,
-        last: str = "100000000",
-    ) -> Order:
-        self.count += 1
-        return self.engine.place(
-            account="owner",
-            request=NewOrder(
-                market=market,
-                side=Side(side),
-                ord_type=OrderType(ord_type),
-                price=None if price is None else D(price),
-                volume=None if volume is None else D(volume),
-                identifier=identifier,
-            ),
-            rules=MarketRules(market=market, ticks=ticks_of(market=market)),
-            last=D(last),
-            uuid=str(UUID(int=self.count)),
-            now=NOW,
-        )
-
-    def arrive(self, order: Order, price: str) -> Order:
-        return self.engine.arrive(uuid=order.uuid, price=D(price), at=NOW)
-
-    def walk(self, *prices: str, market: str = "KRW-BTC") -> list[Order]:
-        filled = []
-        for price in prices:
-            filled += self.engine.walk(market=market, price=D(price), at=NOW)
-        return filled
-
-    def wallet(self, currency: str) -> Wallet:
-        return self.engine.wallets(account="owner").get(currency, Wallet())
 
 
 def test_a_limit_buy_locks_its_total_and_the_fee_on_it() -> None:
@@ -206,11 +147,9 @@ def test_the_price_reached_first_fills_first() -> None:
 def test_a_partly_filled_buy_frees_exactly_the_rest_when_cancelled() -> None:
     desk = Desk(KRW="20000")
     order = desk.place("bid", "limit", price="90000000", volume="0.0002")
+    desk.arrive(order, ("89000000", "0.00005"))
 
-    desk.engine.execute(
-        uuid=order.uuid, price=D("89000000"), volume=D("0.00005"), at=NOW
-    )
-    done = desk.engine.cancel(uuid=order.uuid)
+    done = desk.cancel(order)
 
     assert (done.state, done.executed_volume) == (State.CANCEL, D("0.00005"))
     assert done.remaining_volume == D("0.00015")
@@ -221,12 +160,12 @@ def test_a_partly_filled_buy_frees_exactly_the_rest_when_cancelled() -> None:
 def test_a_cancelled_order_cannot_be_cancelled_or_filled_again() -> None:
     desk = Desk(KRW="20000")
     order = desk.place("bid", "limit", price="90000000", volume="0.0001")
-    desk.engine.cancel(uuid=order.uuid)
+    desk.cancel(order)
 
     with pytest.raises(OrderNotFound):
-        desk.engine.cancel(uuid=order.uuid)
+        desk.cancel(order)
     with pytest.raises(OrderNotFound):
-        desk.engine.execute(uuid=order.uuid, price=D("90000000"), at=NOW)
+        desk.arrive(order, "80000000")
 
 
 def test_volume_is_cut_at_eight_decimals() -> None:
@@ -292,7 +231,7 @@ def test_a_repeated_identifier_is_refused_even_after_the_order_has_ended() -> No
     order = desk.place(
         "bid", "limit", price="90000000", volume="0.0001", identifier="x"
     )
-    desk.engine.cancel(uuid=order.uuid)
+    desk.cancel(order)
 
     with pytest.raises(OrderRefused) as refusal:
         desk.place("bid", "limit", price="90000000", volume="0.0001", identifier="x")
@@ -303,15 +242,15 @@ def test_a_repeated_identifier_is_refused_even_after_the_order_has_ended() -> No
 def test_two_accounts_may_use_the_same_identifier_and_see_only_their_own() -> None:
     desk = Desk(KRW="20000")
     mine = desk.place("bid", "limit", price="90000000", volume="0.0001", identifier="x")
-    desk.engine.open_account(account="other", balances={"KRW": D(20000)})
+    desk.open("other", KRW="20000")
 
-    other = desk.engine.place(
+    other = desk.place(
+        "bid",
+        "limit",
+        price="90000000",
+        volume="0.0001",
+        identifier="x",
         account="other",
-        request=mine.request,
-        rules=MarketRules(market="KRW-BTC"),
-        last=D("100000000"),
-        uuid=str(UUID(int=99)),
-        now=NOW,
     )
 
     assert desk.engine.find(account="other", identifier="x") == other
@@ -339,17 +278,3 @@ def test_the_average_buy_price_weighs_by_volume() -> None:
     average = desk.wallet("BTC").avg_buy_price
 
     assert average == D("66666666.66666666")
-
-
-def test_only_what_an_order_allows_can_be_executed() -> None:
-    desk = Desk(KRW="20000")
-    order = desk.place("bid", "limit", price="90000000", volume="0.0001")
-
-    with pytest.raises(ValueError, match="cannot trade"):
-        desk.engine.execute(uuid=order.uuid, price=D("90001000"), at=NOW)
-    with pytest.raises(ValueError, match="cannot trade"):
-        desk.engine.execute(
-            uuid=order.uuid, price=D("90000000"), volume=D("0.0002"), at=NOW
-        )
-
-    assert desk.wallet("KRW").locked == D("9004.5")
