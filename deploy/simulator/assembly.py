@@ -56,6 +56,7 @@ def build_house(options: Namespace, stack: contextlib.ExitStack) -> House:
         feeds=tapes,
         conditions=Conditions(assumptions=assumptions),
         latency_ms=options.latency,
+        seed=options.seed,
     )
     if journal is not None:
         journal.keep(venue=venue, lines=events)

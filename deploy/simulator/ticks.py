@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
+
 import numpy as np
 from numpy.typing import NDArray
 
 from common.money import TickTable
 
 Floats = NDArray[np.float64]
+
+
+def exact(price: float, /) -> Decimal:
+    """Return a path price or volume, at most 8 decimals, without binary dust."""
+    return Decimal(repr(round(price, 8)))
 
 
 class TickGrid:

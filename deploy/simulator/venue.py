@@ -11,8 +11,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from hashlib import sha256
 from typing import Any, Final
-from uuid import uuid4
+from uuid import UUID
 
 from common.money import MarketRules
 from deploy.simulator.conditions import Condition, Conditions
@@ -71,11 +72,14 @@ class Venue:
         feeds: Mapping[str, Feed],
         conditions: Conditions | None = None,
         latency_ms: int = LATENCY_MS,
+        seed: int = 0,
     ) -> None:
         self.feeds = feeds
         self.conditions = conditions or Conditions()
         self.engine = MatchingEngine(observe=self._tell)
         self.latency_ms = latency_ms
+        self._seed = seed
+        self._told = 0
         self._pending = Pending()
         self._listeners: list[Listener] = []
         self._walks: dict[str, Walk] = {}
@@ -115,7 +119,7 @@ class Venue:
             request=request,
             rules=rules,
             last=self.price(market=request.market, at_ms=now_ms),
-            uuid=str(uuid4()),
+            uuid=self._new_uuid("order"),
             now=instant(now_ms),
             opposite=self._opposite(request, now_ms) if by_depth else None,
             funds_first=self.conditions.assumptions.check_order == "funds_first",
@@ -146,7 +150,7 @@ class Venue:
     ) -> str:
         """Receive a cancellation with a successor; return the successor's uuid."""
         successor = Successor(
-            uuid=str(uuid4()), request=request, remain_only=remain_only
+            uuid=self._new_uuid("successor"), request=request, remain_only=remain_only
         )
         self.ask_cancel(order=order, now_ms=now_ms, successor=successor)
         return successor.uuid
@@ -285,8 +289,14 @@ class Venue:
         for listener in self._listeners:
             listener(event, order)
 
+    def _new_uuid(self, kind: str) -> str:
+        """Return an id that only this seed and what happened so far decide."""
+        text = f"{self._seed}|{self._told}|{kind}"
+        return str(UUID(bytes=sha256(text.encode()).digest()[:16], version=4))
+
     def _follow(self, event: VenueEvent) -> None:
-        """Keep in mind what an event leaves to be done."""
+        """Count an event and keep in mind what it leaves to be done."""
+        self._told += 1
         match event:
             case Placed(order=order):
                 self._pending.arrive(
