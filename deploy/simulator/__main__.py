@@ -81,6 +81,11 @@ def _parser() -> ArgumentParser:
         metavar="NAME=VALUE",
         help="another reading of what is not documented; see docs/simulator.md",
     )
+    add(
+        "--faults",
+        action="store_true",
+        help="open /simulator/ on this machine: faults on demand, money, the ledger",
+    )
     return parser
 
 

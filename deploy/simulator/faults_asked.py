@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import fields
+from decimal import Decimal
 from typing import Any, Final, TypeVar
 
 from deploy.simulator.faults import Fault
@@ -93,11 +94,13 @@ def _seed(name: str, value: Any) -> int:
 
 
 def _probability(name: str, value: Any) -> float:
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        raise FaultRefused(f"{name} is a number from 0 to 1, not {value!r}")
-    if not 0 <= value <= 1:
+    if not _is_number(value) or not 0 <= value <= 1:
         raise FaultRefused(f"{name} is a number from 0 to 1, not {value!r}")
     return float(value)
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float | Decimal) and not isinstance(value, bool)
 
 
 def _text(name: str, value: Any) -> str:
@@ -112,9 +115,7 @@ def _seconds(asked: Mapping[str, Any], kind: Kind) -> float:
         return kind.seconds or 0.0
     if kind.seconds is None:
         raise FaultRefused("this kind takes no seconds")
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        raise FaultRefused(f"seconds is a number, not {value!r}")
-    if not 0 <= value <= LONGEST_SECONDS:
+    if not _is_number(value) or not 0 <= value <= LONGEST_SECONDS:
         raise FaultRefused(f"seconds can be 0 to {LONGEST_SECONDS:g}, not {value!r}")
     return float(value)
 

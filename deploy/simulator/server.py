@@ -10,7 +10,15 @@ from typing import Final
 
 from aiohttp import web
 
-from deploy.simulator import order_cancels, order_lookups, pockets, quotation, trading
+from deploy.simulator import (
+    admin,
+    faults_http,
+    order_cancels,
+    order_lookups,
+    pockets,
+    quotation,
+    trading,
+)
 from deploy.simulator.auth import Scope
 from deploy.simulator.calls import (
     LONGEST_BODY,
@@ -19,6 +27,7 @@ from deploy.simulator.calls import (
     private,
     public,
 )
+from deploy.simulator.faults_ways import breakable
 from deploy.simulator.house import HOUSE, House, look_through
 from deploy.simulator.venue import instant
 
@@ -71,15 +80,30 @@ EXCHANGE: Final[dict[tuple[str, str], tuple[str, Scope | None, Handler]]] = {
 
 def application(*, house: House) -> web.Application:
     """Return the simulator's web application."""
-    app = web.Application(middlewares=[in_upbits_words], client_max_size=LONGEST_BODY)
+    middlewares = [in_upbits_words]
+    if house.faults is not None:
+        middlewares.insert(0, faults_http.watched)
+    app = web.Application(middlewares=middlewares, client_max_size=LONGEST_BODY)
     app[HOUSE] = house
-    for (method, path), (group, handler) in QUOTATION.items():
+    for (method, path), (group, done) in QUOTATION.items():
+        handler = _struck(done, house)
         _add(app, method, path, public(group=group, handler=handler))
-    for (method, path), (group, scope, handler) in EXCHANGE.items():
+    for (method, path), (group, scope, done) in EXCHANGE.items():
+        handler = _struck(done, house)
         _add(app, method, path, private(group=group, scope=scope, handler=handler))
     app.router.add_get("/healthz", healthz)
     app.cleanup_ctx.append(_matching)
+    if house.faults is not None:
+        faults_http.prepare(app=app)
+        admin.add_routes(app)
     return app
+
+
+def _struck(handler: Handler, house: House) -> Handler:
+    """Return a handler as faults may change it, where there can be any."""
+    if house.faults is None:
+        return handler
+    return breakable(handler=handler, faults=house.faults)
 
 
 def _add(app: web.Application, method: str, path: str, handler: Handler) -> None:
