@@ -6,11 +6,13 @@ import contextlib
 from argparse import Namespace
 from dataclasses import dataclass, field
 from decimal import Decimal
+from ipaddress import ip_address
 
 from deploy.simulator.assumptions import Assumptions, UnknownAssumption
 from deploy.simulator.auth import KeyRing
 from deploy.simulator.clock import HOUR_MS, MINUTE_MS, PathClock, path_start
 from deploy.simulator.conditions import Conditions
+from deploy.simulator.faults import Faults
 from deploy.simulator.house import House, real_ms
 from deploy.simulator.journal import Journal, Line
 from deploy.simulator.limits import RateLimits
@@ -73,7 +75,26 @@ def build_house(options: Namespace, stack: contextlib.ExitStack) -> House:
         keys=keys,
         limits=RateLimits(factor=options.rate_factor),
         clock=clock,
+        faults=_faults(options),
     )
+
+
+def _faults(options: Namespace) -> Faults | None:
+    if not options.faults:
+        return None
+    if not _is_loopback(options.host):
+        raise CannotStart(
+            f"--faults lets whoever reaches {options.host} make money and orders;"
+            " leave --host at 127.0.0.1"
+        )
+    return Faults(now_ms=real_ms)
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
 
 
 def _assumptions(options: Namespace) -> Assumptions:
