@@ -6,6 +6,7 @@ import asyncio
 import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
+from datetime import timedelta
 
 from aiohttp import web
 
@@ -38,6 +39,12 @@ class House:
     faults: Faults | None = None
     """None unless the simulator may misbehave on demand."""
     now_ms: Callable[[], int] = field(default=real_ms)
+
+    @property
+    def clock_error(self) -> timedelta:
+        """Return how far the timestamps that are written are ahead of the truth."""
+        offset_ms = 0 if self.faults is None else self.faults.offset_ms
+        return timedelta(milliseconds=offset_ms)
 
     @property
     def conditions(self) -> Conditions:

@@ -178,8 +178,7 @@ def _states(
 
 def _window(request: web.Request) -> tuple[datetime, datetime]:
     """Return the window of creation times; at most 7 days, by default the last ones."""
-    asked = request[ASKED]
-    start, end = _time(asked, "start_time"), _time(asked, "end_time")
+    start, end = _time(request, "start_time"), _time(request, "end_time")
     if end is None:
         now = instant(request.app[HOUSE].now_ms())
         end = now if start is None else start + _WINDOW
@@ -190,17 +189,19 @@ def _window(request: web.Request) -> tuple[datetime, datetime]:
     return start, end
 
 
-def _time(asked: Parameters, name: str) -> datetime | None:
-    """Return an instant given as ISO-8601 or milliseconds."""
-    text = asked.one(name)
+def _time(request: web.Request, name: str) -> datetime | None:
+    """Return the true instant meant by ISO-8601 or milliseconds of our clock."""
+    text = request[ASKED].one(name)
     if text is None:
         return None
     try:
         if text.isascii() and text.isdecimal():
-            return instant(int(text))
-        # A plus sign that was not encoded arrives as a space.
-        at = datetime.fromisoformat(text.replace(" ", "+"))
+            at = instant(int(text))
+        else:
+            # A plus sign that was not encoded arrives as a space.
+            at = datetime.fromisoformat(text.replace(" ", "+"))
+        at = at if at.tzinfo is not None else at.replace(tzinfo=UTC)
+        return at - request.app[HOUSE].clock_error
     except (ValueError, OverflowError) as error:
         problem = bad("invalid_parameter", f"{name}은(는) ISO-8601 또는 ms입니다.")
         raise problem from error
-    return at if at.tzinfo is not None else at.replace(tzinfo=UTC)
