@@ -10,7 +10,7 @@ import re
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
-from typing import Final
+from typing import Any, Final
 
 FURTHEST_MS: Final = 600_000
 _NUMBERS: Final = re.compile(rb'("(?:\w*timestamp|\w*tms)": ?)(\d{13})\b')
@@ -33,6 +33,20 @@ def skewed(body: bytes, /, *, offset_ms: int) -> bytes:
     return _PAIRS.sub(_pair_by(shift), body)
 
 
+def skewed_message(data: dict[str, Any], /, *, offset_ms: int) -> dict[str, Any]:
+    """Return a message of a stream, under its long names, with its times shifted."""
+    shift = timedelta(milliseconds=offset_ms)
+    new = {
+        name: value + offset_ms if name.endswith("timestamp") and value else value
+        for name, value in data.items()
+    }
+    if "trade_date" in data:
+        new["trade_date"], new["trade_time"] = _moved(
+            data["trade_date"], data["trade_time"], shift
+        )
+    return new
+
+
 def skewed_date(*, offset_ms: int, now_ms: int) -> str:
     """Return the present for a `Date` header."""
     at = datetime.fromtimestamp((now_ms + offset_ms) / 1000, UTC)
@@ -51,16 +65,17 @@ def _text_by(shift: timedelta) -> Callable[[re.Match[bytes]], bytes]:
 
 def _pair_by(shift: timedelta) -> Callable[[re.Match[bytes]], bytes]:
     def pair(match: re.Match[bytes]) -> bytes:
-        form = (
-            ("%Y%m%d", "%Y-%m-%d")[b"-" in match[2]],
-            (
-                "%H%M%S",
-                "%H:%M:%S",
-            )[b":" in match[4]],
-        )
-        text = f"{match[2].decode()} {match[4].decode()}"
-        at = datetime.strptime(text, " ".join(form)).replace(tzinfo=UTC) + shift
-        date, time = (at.strftime(one).encode() for one in form)
-        return match[1] + date + match[3] + time + match[5]
+        day, time = _moved(match[2].decode(), match[4].decode(), shift)
+        return match[1] + day.encode() + match[3] + time.encode() + match[5]
 
     return pair
+
+
+def _moved(day: str, time: str, shift: timedelta) -> tuple[str, str]:
+    """Return a day and a time of day, each in the form it had."""
+    form = (
+        "%Y-%m-%d" if "-" in day else "%Y%m%d",
+        "%H:%M:%S" if ":" in time else "%H%M%S",
+    )
+    at = datetime.strptime(f"{day} {time}", " ".join(form)).replace(tzinfo=UTC) + shift
+    return at.strftime(form[0]), at.strftime(form[1])

@@ -29,6 +29,11 @@ class Line(Generic[Message]):
         self._held: list[Message] = []
         self._silent_until_ms = 0
 
+    @property
+    def offset_ms(self) -> int:
+        """Return how far the timestamps of its messages are from the truth."""
+        return self._faults.offset_ms
+
     def sending(
         self,
         message: Message,
