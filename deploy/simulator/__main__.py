@@ -21,6 +21,7 @@ from deploy.simulator.assembly import Account, CannotStart, build_house
 from deploy.simulator.house import House
 from deploy.simulator.journal import StateUnusable
 from deploy.simulator.server import application
+from deploy.simulator.upstream_rest import upstream_url
 from deploy.simulator.venue import LATENCY_MS, instant
 
 
@@ -42,7 +43,8 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _parser() -> ArgumentParser:
     parser = ArgumentParser(
         prog="python -m deploy.simulator",
-        description="A local Upbit: synthetic or recorded market, paper money.",
+        description="A local Upbit with paper money; its market is synthetic,"
+        " recorded, or another exchange's.",
     )
     add = parser.add_argument
     add("--port", type=_port, required=True, help="port to listen on")
@@ -58,6 +60,12 @@ def _parser() -> ArgumentParser:
     )
     add("--replay", type=Path, metavar="FILE", help="parquet file of candles")
     add("--replay-from", type=_time, metavar="TIME", help="UTC, like 2021-06-15")
+    add(
+        "--upstream",
+        type=_upstream,
+        metavar="URL",
+        help="pass another exchange's market through, like https://api.upbit.com",
+    )
     add(
         "--speed",
         type=_speed,
@@ -113,6 +121,13 @@ def _factor(text: str) -> float:
 
 def _speed(text: str) -> float | None:
     return None if text == "auto" else _factor(text)
+
+
+def _upstream(text: str) -> str:
+    try:
+        return upstream_url(text)
+    except ValueError as error:
+        raise ArgumentTypeError(str(error)) from error
 
 
 def _latency(text: str) -> int:
@@ -178,11 +193,14 @@ async def _serve(options: Namespace) -> None:
 
 
 def _greeting(options: Namespace, house: House) -> str:
+    where = f"simulator: http://{options.host}:{options.port}"
+    if house.clock is None:
+        return f"{where} paper money on the prices of {options.upstream}"
     origin = f"seed {options.seed}"
     if options.replay is not None:
         origin = f"{options.replay.name} from {_path_text(house.clock.path_start_ms)}"
     return (
-        f"simulator: http://{options.host}:{options.port} {origin},"
+        f"{where} {origin},"
         f" {len(house.listings)} markets, speed {house.clock.speed:g}"
         " path minutes per minute"
     )

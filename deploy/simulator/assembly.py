@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from argparse import Namespace
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
 from ipaddress import ip_address
@@ -13,18 +14,32 @@ from deploy.simulator.auth import KeyRing
 from deploy.simulator.clock import HOUR_MS, MINUTE_MS, PathClock, path_start
 from deploy.simulator.conditions import Conditions
 from deploy.simulator.faults import Faults
+from deploy.simulator.feed import Feed
 from deploy.simulator.house import House, real_ms
-from deploy.simulator.journal import Journal, Line
+from deploy.simulator.journal import CLOCK, Journal, Line
 from deploy.simulator.limits import RateLimits
 from deploy.simulator.liveliness import suggested_speed
 from deploy.simulator.market import SyntheticMarket
-from deploy.simulator.path import PathSource
+from deploy.simulator.path import Listing, PathSource
 from deploy.simulator.tape import Tape
+from deploy.simulator.upstream import Upstream
+from deploy.simulator.upstream_rest import is_real_upbit
 from deploy.simulator.venue import Venue, instant
 
 
 class CannotStart(Exception):
     """The simulator cannot start; the message says what would help."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Outside:
+    """The market outside: a path with its clock, or an upstream exchange."""
+
+    feeds: Mapping[str, Feed]
+    tapes: Mapping[str, Tape] = field(default_factory=dict)
+    listings: tuple[Listing, ...] = ()
+    clock: PathClock | None = None
+    upstream: Upstream | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,7 +51,6 @@ class Account:
 
 def build_house(options: Namespace, stack: contextlib.ExitStack) -> House:
     """Build everything that the requests share, from scratch or from kept state."""
-    source, wanted_ms, step_ms = _source(options)
     now_ms = real_ms()
     journal: Journal | None = None
     events: list[Line] = []
@@ -44,18 +58,14 @@ def build_house(options: Namespace, stack: contextlib.ExitStack) -> House:
         journal = Journal(directory=options.state)
         stack.callback(journal.close)
         events = list(journal.read())
-    clock = _kept_clock(options, events)
-    if clock is None:
-        clock = _new_clock(options, source, wanted_ms, step_ms, now_ms)
-        if journal is not None:
-            journal.append(_clock_event(options, clock))
-    tapes = {
-        one.market: Tape(market=one.market, source=source, clock=clock)
-        for one in source.listings
-    }
+    kept = next((line for line in events if line["event"] == CLOCK), None)
+    _check_origin(options, kept)
+    outside = _upstream(options) if options.upstream else _path(options, kept, now_ms)
+    if journal is not None and kept is None:
+        journal.append(_first_line(options, outside.clock))
     assumptions = _assumptions(options)
     venue = Venue(
-        feeds=tapes,
+        feeds=outside.feeds,
         conditions=Conditions(assumptions=assumptions),
         latency_ms=options.latency,
         seed=options.seed,
@@ -70,13 +80,44 @@ def build_house(options: Namespace, stack: contextlib.ExitStack) -> House:
         venue.open_account(account=account.access_key, krw=account.krw)
     return House(
         venue=venue,
-        tapes=tapes,
-        listings=source.listings,
+        tapes=outside.tapes,
+        listings=outside.listings,
         keys=keys,
         limits=RateLimits(factor=options.rate_factor),
-        clock=clock,
+        clock=outside.clock,
         faults=_faults(options),
+        upstream=outside.upstream,
     )
+
+
+def _path(options: Namespace, kept: Line | None, now_ms: int) -> _Outside:
+    """Return a computed or recorded market, where it is or where it was left."""
+    source, wanted_ms, step_ms = _source(options)
+    clock = (
+        _new_clock(options, source, wanted_ms, step_ms, now_ms)
+        if kept is None
+        else _kept_clock(kept)
+    )
+    tapes = {
+        one.market: Tape(market=one.market, source=source, clock=clock)
+        for one in source.listings
+    }
+    return _Outside(feeds=tapes, tapes=tapes, listings=source.listings, clock=clock)
+
+
+def _upstream(options: Namespace) -> _Outside:
+    """Return the market of another exchange."""
+    if options.replay is not None or options.replay_from is not None:
+        raise CannotStart("--upstream and --replay are two markets; give one of them")
+    if options.rate_factor > 1 and is_real_upbit(url=options.upstream):
+        raise CannotStart(
+            f"--rate-factor {options.rate_factor:g} would make {options.upstream}"
+            " block this address; leave it out"
+        )
+    upstream = Upstream(
+        url=options.upstream, now_ms=real_ms, factor=options.rate_factor
+    )
+    return _Outside(feeds=upstream.feeds, upstream=upstream)
 
 
 def _faults(options: Namespace) -> Faults | None:
@@ -134,31 +175,40 @@ def _new_clock(
 
 
 def _origin(options: Namespace) -> str:
+    if options.upstream:
+        return f"upstream {options.upstream}"
     if options.replay is None:
         return f"seed {options.seed}"
     return f"{options.replay.name} from {options.replay_from.isoformat()}"
 
 
-def _clock_event(options: Namespace, clock: PathClock) -> Line:
-    return {
-        "event": "clock",
-        "origin": _origin(options),
+def _first_line(options: Namespace, clock: PathClock | None) -> Line:
+    origin: Line = {"event": CLOCK, "origin": _origin(options)}
+    if clock is None:
+        return origin
+    return origin | {
         "start_ms": clock.start_ms,
         "path_start_ms": clock.path_start_ms,
         "speed": clock.speed,
     }
 
 
-def _kept_clock(options: Namespace, events: list[Line]) -> PathClock | None:
-    """Return the clock of an earlier run, so that its path goes on."""
-    kept = next((event for event in events if event["event"] == "clock"), None)
+def _check_origin(options: Namespace, kept: Line | None) -> None:
+    """Refuse to go on with the accounts and orders of another market."""
     if kept is None:
-        return None
-    if kept["origin"] != _origin(options) or options.speed not in (None, kept["speed"]):
+        return
+    speed = kept.get("speed")
+    same_speed = options.upstream or options.speed in (None, speed)
+    if kept["origin"] != _origin(options) or not same_speed:
+        at_speed = "" if speed is None else f" at speed {speed}"
         raise CannotStart(
-            f"--state {options.state} belongs to {kept['origin']} at speed"
-            f" {kept['speed']}; start it with these, or name another directory"
+            f"--state {options.state} belongs to {kept['origin']}{at_speed};"
+            " start it with these, or name another directory"
         )
+
+
+def _kept_clock(kept: Line) -> PathClock:
+    """Return the clock of an earlier run, so that its path goes on."""
     return PathClock(
         start_ms=int(kept["start_ms"]),
         path_start_ms=int(kept["path_start_ms"]),

@@ -18,6 +18,7 @@ from deploy.simulator.faults import Faults
 from deploy.simulator.limits import RateLimits
 from deploy.simulator.path import Listing
 from deploy.simulator.tape import Tape
+from deploy.simulator.upstream import Upstream
 from deploy.simulator.venue import Venue
 
 
@@ -35,10 +36,18 @@ class House:
     listings: tuple[Listing, ...]
     keys: KeyRing
     limits: RateLimits
-    clock: PathClock
+    clock: PathClock | None
+    """None with an upstream, whose market moves in real time."""
     faults: Faults | None = None
     """None unless the simulator may misbehave on demand."""
+    upstream: Upstream | None = None
+    """The exchange whose prices these are, if they are not made here."""
     now_ms: Callable[[], int] = field(default=real_ms)
+
+    async def prepare(self, *, market: str) -> None:
+        """Fetch what an order will meet; raises OrderRefused if there is no price."""
+        if self.upstream is not None:
+            await self.upstream.prepare(market=market)
 
     @property
     def clock_error(self) -> timedelta:

@@ -18,6 +18,7 @@ from deploy.simulator import (
     pockets,
     quotation,
     trading,
+    upstream_relay,
 )
 from deploy.simulator.auth import Scope
 from deploy.simulator.calls import (
@@ -86,12 +87,15 @@ def application(*, house: House) -> web.Application:
     app = web.Application(middlewares=middlewares, client_max_size=LONGEST_BODY)
     app[HOUSE] = house
     for (method, path), (group, done) in QUOTATION.items():
-        handler = _struck(done, house)
+        answer = done if house.upstream is None else upstream_relay.quotation
+        handler = _struck(answer, house)
         _add(app, method, path, public(group=group, handler=handler))
     for (method, path), (group, scope, done) in EXCHANGE.items():
         handler = _struck(done, house)
         _add(app, method, path, private(group=group, scope=scope, handler=handler))
     app.router.add_get("/healthz", healthz)
+    if house.upstream is not None:
+        upstream_relay.prepare(app)
     app.cleanup_ctx.append(_matching)
     if house.faults is not None:
         faults_http.prepare(app=app)
@@ -115,17 +119,22 @@ def _add(app: web.Application, method: str, path: str, handler: Handler) -> None
 async def healthz(request: web.Request) -> web.Response:
     """GET /healthz: that it runs, and how."""
     house = request.app[HOUSE]
+    return web.json_response({"status": "ok", **_how(house)})
+
+
+def _how(house: House) -> dict[str, object]:
+    if house.upstream is not None:
+        return {"upstream": house.upstream.url, "away": house.upstream.away}
+    if house.clock is None:
+        return {}
     now = house.now_ms()
-    return web.json_response(
-        {
-            "status": "ok",
-            "speed": house.clock.speed,
-            "markets": len(house.listings),
-            "started_at": instant(house.clock.start_ms).isoformat(),
-            "path_start": instant(house.clock.path_start_ms).isoformat(),
-            "path_now": instant(int(house.clock.path_at(now))).isoformat(),
-        }
-    )
+    return {
+        "speed": house.clock.speed,
+        "markets": len(house.listings),
+        "started_at": instant(house.clock.start_ms).isoformat(),
+        "path_start": instant(house.clock.path_start_ms).isoformat(),
+        "path_now": instant(int(house.clock.path_at(now))).isoformat(),
+    }
 
 
 async def _matching(app: web.Application) -> AsyncIterator[None]:
@@ -159,6 +168,8 @@ async def _match_for_ever(house: House) -> None:
 
 def _report_ends(house: House, before: int) -> int:
     """Say when recordings have run out; their last price is held from then on."""
+    if house.clock is None:
+        return before
     reached = house.clock.path_at(house.now_ms()) / 60_000
     ends = [tape.ends_minute for tape in house.tapes.values()]
     ended = sum(end is not None and end <= reached for end in ends)

@@ -31,6 +31,7 @@ async def chance(request: web.Request) -> web.Response:
     market = request[ASKED].one("market")
     if market is None:
         raise bad("validation_error", "market을 입력해주세요.")
+    await house.prepare(market=market)
     return json_answer(
         chance_view(
             rules=house.venue.rules(market=market),
@@ -45,6 +46,7 @@ async def create_order(request: web.Request) -> web.Response:
     """POST /v1/orders: accepted is not yet traded; answers 201 with state wait."""
     house = request.app[HOUSE]
     asked = new_order(request[ASKED], assumptions=house.assumptions)
+    await house.prepare(market=asked.market)
     try:
         order = house.venue.place(
             account=request[CALLER], request=asked, now_ms=house.now_ms()
@@ -62,6 +64,7 @@ async def test_order(request: web.Request) -> web.Response:
     """POST /v1/orders/test: what POST /v1/orders would answer; nothing is ordered."""
     house = request.app[HOUSE]
     asked = new_order(request[ASKED], assumptions=house.assumptions)
+    await house.prepare(market=asked.market)
     order = house.venue.check(
         account=request[CALLER], request=asked, now_ms=house.now_ms()
     )
@@ -90,6 +93,7 @@ async def cancel_and_new(request: web.Request) -> web.Response:
     new, remain_only = successor(
         asked.without_prefix("new_"), old=old, assumptions=house.assumptions
     )
+    await house.prepare(market=new.market)
     _check_successor(request, new)
     uuid = house.venue.cancel_and_new(
         order=old, request=new, remain_only=remain_only, now_ms=house.now_ms()

@@ -103,9 +103,11 @@ class Upstream:
         """Follow the markets in which the engine's orders rest."""
         self._engine = engine
         for market in engine.markets_waiting():
-            # What was traded since the newest of its orders may not have met them.
-            newest = max(order.created_at for order in engine.waiting(market=market))
-            self.feeds[market].begin(from_ms=milliseconds(newest))
+            # What was traded since its orders last met a trade may not have met them.
+            orders = engine.waiting(market=market)
+            seen = [order.created_at for order in orders]
+            seen += [one.at for order in orders for one in order.trades]
+            self.feeds[market].begin(from_ms=milliseconds(max(seen)))
         await self.rest.open()
         tasks = [
             asyncio.create_task(self._stream.keep(self._wanted)),

@@ -15,11 +15,13 @@ from typing import Any, Final
 import aiohttp
 from yarl import URL
 
+from common.upbit import HOST_SUFFIX
 from deploy.simulator.errors import UpbitProblem
 from deploy.simulator.upstream_pace import CONNECT, Pace
 
 SHARED_SECONDS: Final = 0.3
 """Identical calls within this time share one answer."""
+LOOPBACK: Final = ("127.0.0.1", "localhost", "::1")
 TIMEOUT: Final = aiohttp.ClientTimeout(total=6, sock_connect=3)
 FAILURES: Final = (aiohttp.ClientError, TimeoutError, OSError)
 _GROUPS: Final = {
@@ -55,7 +57,7 @@ class UpstreamRest:
     """One upstream exchange; open it inside the running loop."""
 
     def __init__(self, *, url: str, factor: float = 1.0) -> None:
-        self.url = url.rstrip("/")
+        self.url = url
         self.away: str | None = None
         """Why the last call failed; None when it was answered."""
         self._pace = Pace(factor=factor)
@@ -192,6 +194,31 @@ def away_problem(why: str, /) -> UpbitProblem:
     return UpbitProblem(status=503, name=503, message=text)
 
 
+def upstream_url(text: str, /) -> str:
+    """Return an upstream's address; ValueError with the reason if it cannot be one.
+
+    Only https, or a simulator on this machine: prices must not be forged on the way.
+    """
+    try:
+        url = URL(text)
+    except ValueError:
+        url = URL()
+    is_plain = not url.user and not url.query_string and url.path in ("", "/")
+    is_local = url.scheme == "http" and url.host in LOOPBACK and url.explicit_port
+    if not is_plain or not url.host or not (url.scheme == "https" or is_local):
+        raise ValueError(
+            f"{text} is not an exchange's address; write https://api.upbit.com or"
+            " http://127.0.0.1:PORT of another simulator"
+        )
+    return str(url.origin())
+
+
+def is_real_upbit(*, url: str) -> bool:
+    """Tell whether an address is one of Upbit's own."""
+    host = URL(url).host or ""
+    return host == HOST_SUFFIX or host.endswith(f".{HOST_SUFFIX}")
+
+
 def _why(error: BaseException) -> str:
     if isinstance(error, TimeoutError):
         return "timed out"
@@ -202,6 +229,6 @@ def _proxy(url: str) -> str | None:
     """Return the proxy that the environment names for an address."""
     parts = URL(url)
     host = parts.host or ""
-    if host in ("127.0.0.1", "localhost") or urllib.request.proxy_bypass(host):
+    if host in LOOPBACK or urllib.request.proxy_bypass(host):
         return None
     return urllib.request.getproxies().get(parts.scheme)
