@@ -84,11 +84,15 @@ class TickTable:
             if not (_divides(tick, edge) and _divides(below, edge)):
                 raise UnknownTicks(f"the edge {plain(edge)} is not on both its grids")
 
-    def tick_size(self, *, price: Decimal) -> Decimal:
-        """Return the tick of the band that holds *price* (KRW, > 0)."""
+    def band(self, *, price: Decimal) -> tuple[Decimal, Decimal]:
+        """Return lower edge and tick of the band that holds *price* (KRW, > 0)."""
         if price <= 0:
             raise ValueError(f"a price must be above 0, got {plain(price)}")
-        return next(tick for edge, tick in self.bands if price >= edge)
+        return next(band for band in self.bands if price >= band[0])
+
+    def tick_size(self, *, price: Decimal) -> Decimal:
+        """Return the tick of the band that holds *price* (KRW, > 0)."""
+        return self.band(price=price)[1]
 
     def floor(self, *, price: Decimal) -> Decimal:
         """Return the highest valid price that is not above *price*; 0 below one tick."""
@@ -112,8 +116,10 @@ class TickTable:
 
         Raises UnknownTicks when an edge of that band would not lie on its grid.
         """
-        band = next(edge for edge, _ in self.bands if price >= edge)
-        bands = tuple((edge, tick if edge == band else old) for edge, old in self.bands)
+        lower, _ = self.band(price=price)
+        bands = tuple(
+            (edge, tick if edge == lower else old) for edge, old in self.bands
+        )
         return replace(self, bands=bands)
 
 

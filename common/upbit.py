@@ -40,10 +40,12 @@ DEFINITE_REFUSALS: Final = frozenset(
         "bad_request",
         "invalid_time_in_force",
         "invalid_post_only",
+        "QUERY_PARAMETER_NOT_SUPPORTED",
         "notfoundmarket",
+        "market_offline",
     }
 )
-"""Error names after which no order exists for certain."""
+"""Error names after which no order exists for certain (market_offline: for now)."""
 
 KEY_REFUSALS: Final = frozenset(
     {
@@ -52,6 +54,7 @@ KEY_REFUSALS: Final = frozenset(
         "expired_access_key",
         "invalid_access_key",
         "no_authorization_ip",
+        "no_authorization_i_p",
         "no_authorization_token",
         "out_of_scope",
     }

@@ -89,7 +89,7 @@ FAILURES = {
     "no creation time": (httpx.Response(201, json=order(created_at=None)), Ambiguous),
     "duplicated identifier": (refusal("duplicated_identifier"), Ambiguous),
     "used nonce": (refusal("nonce_used", status=401), Ambiguous),
-    "market offline": (refusal("market_offline", status=403), Ambiguous),
+    "market offline": (refusal("market_offline", status=403), Refused),
     "unheard-of name": (refusal("brand_new_rule"), Ambiguous),
     "no funds": (refusal("insufficient_funds_bid"), Refused),
     "off tick": (refusal("invalid_price_bid"), Refused),
@@ -203,38 +203,6 @@ def test_a_cancel_leaves_once_too(answer: object, meaning: type[ExchangeError]) 
 
     assert [request.method for request in exchange.requests] == ["DELETE"]
     assert exchange.requests[0].url.params["uuid"] == "u-1"
-
-
-@pytest.mark.parametrize(
-    ("state", "ord_type", "side", "executed", "outcome"),
-    [
-        ("wait", "limit", "bid", "0", Outcome.OPEN),
-        ("watch", "limit", "bid", "0", Outcome.OPEN),
-        ("wait", "limit", "bid", "0.1", Outcome.PARTIAL),
-        ("done", "limit", "ask", "1", Outcome.FILLED),
-        ("done", "market", "ask", "1", Outcome.FILLED),
-        ("cancel", "limit", "bid", "0", Outcome.CANCELLED),
-        ("cancel", "limit", "bid", "0.1", Outcome.CANCELLED),
-        ("cancel", "price", "bid", "0", Outcome.CANCELLED),
-        ("cancel", "price", "bid", "0.1", Outcome.FILLED),
-        ("cancel", "best", "bid", "0.1", Outcome.FILLED),
-        ("cancel", "best", "ask", "0.1", Outcome.CANCELLED),
-        ("cancel", "market", "ask", "0.1", Outcome.CANCELLED),
-    ],
-)
-def test_the_outcome_follows_what_was_executed(
-    state: str, ord_type: str, side: str, executed: str, outcome: Outcome
-) -> None:
-    exchange = StubUpbit()
-    exchange.on_json(
-        "GET",
-        "/v1/order",
-        order(state=state, ord_type=ord_type, side=side, executed_volume=executed),
-    )
-
-    view = exchange.adapter().get_order(uuid="u-1")
-
-    assert view.outcome is outcome
 
 
 def test_a_market_buy_names_funds_and_splits_its_fee_exactly() -> None:

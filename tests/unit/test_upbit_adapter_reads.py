@@ -13,6 +13,7 @@ import httpx
 import pytest
 import stamina
 
+from common.money import KRW_TICKS
 from tests.unit.upbit_stub import ACCESS, SECRET, StubUpbit, order, refusal
 from user_project.exchanges.adapter import (
     KeyRefused,
@@ -68,19 +69,34 @@ def tickers(request: httpx.Request) -> httpx.Response:
     return httpx.Response(200, json=items)
 
 
-def chance(**changes: Any) -> dict[str, Any]:
+def chance(*, fees: dict[str, str] | None = None, **changes: Any) -> dict[str, Any]:
     side = {"currency": "KRW", "min_total": "5000"}
     return {
         "bid_fee": "0.0005",
         "ask_fee": "0.0004",
+        **(fees or {}),
         "market": {
             "id": "KRW-BTC",
             "bid": side,
-            "ask": side,
+            "ask": {**side, "min_total": "5500"},
             "max_total": "1000000000",
+            "state": "active",
+            "bid_types": ["limit", "price", "limit_ioc", "best_fok"],
+            "ask_types": ["limit", "market"],
             **changes,
         },
     }
+
+
+def instruments(*ticks: str) -> Any:
+    """Tell one tick size after the other, the last one for ever."""
+    left = list(ticks)
+
+    def tell(request: httpx.Request) -> httpx.Response:
+        tick = left.pop(0) if len(left) > 1 else left[0]
+        return httpx.Response(200, json=[{"market": "KRW-BTC", "tick_size": tick}])
+
+    return tell
 
 
 def test_a_read_without_an_answer_is_repeated_once(exchange: StubUpbit) -> None:
@@ -188,28 +204,123 @@ def test_names_and_flags_are_read_once_a_minute(exchange: StubUpbit) -> None:
     assert exchange.count("GET") == 1
 
 
-def test_rules_carry_fees_as_told_and_ticks_by_the_table(exchange: StubUpbit) -> None:
+@pytest.fixture
+def ruled(exchange: StubUpbit) -> StubUpbit:
+    """Answer what get_rules asks: KRW-BTC trades at 100.5, its tick there is 1."""
     exchange.on_json("GET", CHANCE, chance())
-    exchange.on_json("GET", INSTRUMENTS, [{"market": "KRW-BTC", "tick_size": "1"}])
+    exchange.on("GET", INSTRUMENTS, instruments("1"))
     exchange.on("GET", TICKER, tickers)
+    return exchange
 
-    rules = exchange.adapter().get_rules(market="KRW-BTC")
+
+def test_rules_carry_fees_and_limits_as_told_and_ticks_by_the_table(
+    ruled: StubUpbit, caplog: pytest.LogCaptureFixture
+) -> None:
+    rules = ruled.adapter().get_rules(market="KRW-BTC")
 
     assert (rules.bid_fee, rules.ask_fee) == (Decimal("0.0005"), Decimal("0.0004"))
-    assert (rules.min_total, rules.max_total) == (5000, 1_000_000_000)
-    assert rules.tick_size(Decimal(100)) == 1
+    assert (rules.min_total, rules.max_total) == (5500, 1_000_000_000)
+    assert rules.ticks is KRW_TICKS
+    assert rules.is_active
+    assert rules.bid_kinds == rules.ask_kinds == {"limit", "market"}
+    assert "mismatch" not in caplog.text
 
 
-def test_a_tick_that_differs_from_the_table_is_reported(
-    exchange: StubUpbit, caplog: pytest.LogCaptureFixture
+def test_rules_are_read_once_a_minute(ruled: StubUpbit) -> None:
+    adapter = ruled.adapter()
+
+    assert adapter.get_rules(market="KRW-BTC") is adapter.get_rules(market="KRW-BTC")
+    assert ruled.count("GET") == 3
+
+
+@pytest.mark.parametrize(
+    ("maker", "expected"),
+    [
+        ({"maker_bid_fee": "0.0007", "maker_ask_fee": "0.0002"}, ("0.0007", "0.0004")),
+        ({"maker_bid_fee": "0", "maker_ask_fee": "0.0025"}, ("0.0005", "0.0025")),
+    ],
+)
+def test_a_plan_reckons_with_the_dearer_of_maker_and_taker(
+    ruled: StubUpbit, maker: dict[str, str], expected: tuple[str, str]
 ) -> None:
-    exchange.on_json("GET", CHANCE, chance())
-    exchange.on_json("GET", INSTRUMENTS, [{"market": "KRW-BTC", "tick_size": "0.5"}])
-    exchange.on("GET", TICKER, tickers)
+    ruled.on_json("GET", CHANCE, chance(fees=maker))
 
-    exchange.adapter().get_rules(market="KRW-BTC")
+    rules = ruled.adapter().get_rules(market="KRW-BTC")
 
-    assert "upbit.tick.mismatch KRW-BTC" in caplog.text
+    assert (rules.bid_fee, rules.ask_fee) == tuple(map(Decimal, expected))
+
+
+@pytest.mark.parametrize("state", ["preview", "delisted", "maintenance"])
+def test_a_market_that_is_not_active_shows(ruled: StubUpbit, state: str) -> None:
+    ruled.on_json("GET", CHANCE, chance(state=state))
+
+    assert not ruled.adapter().get_rules(market="KRW-BTC").is_active
+
+
+def test_kinds_of_order_that_a_market_does_not_take_show(ruled: StubUpbit) -> None:
+    only_limits = chance(bid_types=["limit", "limit_ioc"], ask_types=[])
+    ruled.on_json("GET", CHANCE, only_limits)
+
+    rules = ruled.adapter().get_rules(market="KRW-BTC")
+
+    assert (rules.bid_kinds, rules.ask_kinds) == ({"limit"}, set())
+
+
+def test_an_answer_without_kinds_and_state_forbids_nothing(ruled: StubUpbit) -> None:
+    told = chance()
+    for name in ("state", "bid_types", "ask_types"):
+        del told["market"][name]
+    ruled.on_json("GET", CHANCE, told)
+
+    rules = ruled.adapter().get_rules(market="KRW-BTC")
+
+    assert rules.is_active
+    assert rules.bid_kinds == rules.ask_kinds == {"limit", "market"}
+
+
+@pytest.mark.parametrize("tick", ["0.5", "0.1", "5", "10"])
+def test_the_exchange_s_tick_rules_the_band_of_the_present_price(
+    ruled: StubUpbit, caplog: pytest.LogCaptureFixture, tick: str
+) -> None:
+    ruled.on("GET", INSTRUMENTS, instruments(tick))
+
+    rules = ruled.adapter().get_rules(market="KRW-BTC")
+
+    assert "upbit.tick.mismatch KRW-BTC at 100.5" in caplog.text
+    assert rules.tick_size(Decimal(999)) == Decimal(tick)
+    assert rules.floor_tick(Decimal("116.66")) % Decimal(tick) == 0
+    # Below the market, where stages lie, and above it the table stays in charge.
+    assert rules.tick_size(Decimal(99)) == Decimal("0.1")
+    assert rules.tick_size(Decimal(1000)) == 1
+
+
+def test_a_tick_told_while_the_price_crossed_an_edge_corrects_nothing(
+    ruled: StubUpbit, caplog: pytest.LogCaptureFixture
+) -> None:
+    # Told for 99.9, before the price rose to 100.5.
+    ruled.on("GET", INSTRUMENTS, instruments("0.1", "1"))
+
+    rules = ruled.adapter().get_rules(market="KRW-BTC")
+
+    assert rules.ticks is KRW_TICKS
+    assert "mismatch" not in caplog.text
+
+
+def test_a_tick_that_fits_no_band_is_reported_and_left(
+    ruled: StubUpbit, caplog: pytest.LogCaptureFixture
+) -> None:
+    ruled.on("GET", INSTRUMENTS, instruments("0.3"))
+
+    rules = ruled.adapter().get_rules(market="KRW-BTC")
+
+    assert rules.ticks is KRW_TICKS
+    assert "upbit.tick.unusable KRW-BTC" in caplog.text
+
+
+def test_without_a_tick_told_the_table_rules(ruled: StubUpbit) -> None:
+    ruled.on("GET", INSTRUMENTS, refusal("internal_server_error", status=500))
+
+    assert ruled.adapter().get_rules(market="KRW-BTC").ticks is KRW_TICKS
 
 
 @pytest.mark.parametrize(

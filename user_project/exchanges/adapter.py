@@ -25,7 +25,10 @@ class ExchangeError(Exception):
 
 
 class Refused(ExchangeError):
-    """The exchange said no for certain: nothing exists, nothing will happen."""
+    """The exchange said no for certain: nothing exists, nothing will happen.
+
+    The name ``market_offline`` means not now: the market is in maintenance.
+    """
 
 
 class KeyRefused(ExchangeError):
@@ -94,7 +97,8 @@ class ExchangeAdapter(ABC):
     def cancel_order(self, *, uuid: str) -> None:
         """Ask for cancellation; the answer is only a receipt, read the order after.
 
-        Raises NotFound, KeyRefused, RateLimited, Ambiguous.
+        Raises NotFound, Refused, KeyRefused, RateLimited, Ambiguous. Whatever it says,
+        only a later read tells whether the order still stands.
         """
 
     @abstractmethod

@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from itertools import count
 from typing import Any, Final, TypeVar
+from zoneinfo import ZoneInfo
 
 import httpx
 from upbit import Omit, omit
@@ -44,6 +46,7 @@ OPEN_PAGE: Final = 100
 CLOSED_PAGE: Final = 1000
 WINDOW: Final = timedelta(days=CLOSED_ORDERS_WINDOW_DAYS)
 SHORTEST_WINDOW: Final = timedelta(seconds=2)
+KOREA: Final = ZoneInfo("Asia/Seoul")
 KEEP_SECONDS: Final = 60
 """So long fees, names and flags are believed before they are read again."""
 
@@ -132,7 +135,10 @@ class UpbitAdapter(ExchangeAdapter):
         return {item.currency: item for item in items}
 
     def get_rules(self, *, market: str) -> MarketRules:
-        """Return fees and limits as read at most a minute ago, ticks by the table."""
+        """Return fees, limits and ticks as read at most a minute ago.
+
+        Ticks are today's table, corrected where the exchange tells another one.
+        """
         return self._keep(("rules", market), lambda: self._read_rules(market))
 
     def get_market(self, *, market: str) -> MarketState:
@@ -224,13 +230,14 @@ class UpbitAdapter(ExchangeAdapter):
         )
 
     def _read_rules(self, market: str) -> MarketRules:
+        today = datetime.now(KOREA).date()
         rules = self._wire.read(
             lambda: self._orders.retrieve_chance(market=market),
-            lambda answer: codec.rules(answer, market=market),
+            lambda answer: codec.rules(answer, market=market, on=today),
             call=Call.MARKET,
         )
-        self._quotes.compare_tick(market)
-        return rules
+        ticks = self._quotes.corrected(rules.ticks, market=market)
+        return replace(rules, ticks=ticks)
 
     def _keep(self, key: object, read: Callable[[], T]) -> T:
         """Return what was read within the last minute, else read it again."""

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from datetime import UTC, datetime
+from collections.abc import Mapping, Sequence
+from datetime import UTC, date, datetime
 from decimal import Decimal
 from typing import Any, Final
 
@@ -31,6 +31,9 @@ SMP_TYPE: Final = "cancel_taker"
 of another bot above all, is never cancelled by our own buying."""
 MARKET_BUY: Final = "price"
 MARKET_SELL: Final = "market"
+ACTIVE: Final = "active"
+BID_KINDS: Final = {"limit": OrderKind.LIMIT, MARKET_BUY: OrderKind.MARKET}
+ASK_KINDS: Final = {"limit": OrderKind.LIMIT, MARKET_SELL: OrderKind.MARKET}
 
 
 class MalformedAnswer(ValueError):
@@ -76,9 +79,17 @@ def order_view(order: object, /) -> OrderView:
 
 
 def outcome_of(
-    *, state: str, ord_type: str, side: str, executed_volume: Decimal
+    *,
+    state: str,
+    ord_type: str,
+    side: str,
+    executed_volume: Decimal,
+    prevented: bool = False,
 ) -> Outcome:
-    """Decide what became of an order; a market buy ends as ``cancel`` when filled."""
+    """Decide what became of an order; a market buy ends as ``cancel`` when filled.
+
+    *prevented*: self-match prevention took a part of it away.
+    """
     if state in ("wait", "watch"):
         return Outcome.PARTIAL if executed_volume else Outcome.OPEN
     if state == "done":
@@ -86,8 +97,10 @@ def outcome_of(
     if state != "cancel":
         raise MalformedAnswer(f"unknown order state {state!r}")
     by_funds = ord_type == MARKET_BUY or (ord_type == "best" and side == Side.BID)
-    # What was left of the funds was too small for one more coin step and came back.
-    return Outcome.FILLED if executed_volume and by_funds else Outcome.CANCELLED
+    if executed_volume and by_funds and not prevented:
+        # What was left of the funds was too small for one more coin step: it came back.
+        return Outcome.FILLED
+    return Outcome.CANCELLED
 
 
 def listed(answer: object, /) -> list[Any]:
@@ -98,18 +111,22 @@ def listed(answer: object, /) -> list[Any]:
     return items
 
 
-def rules(answer: object, /, *, market: str) -> MarketRules:
-    """Read fees and limits of one market from ``orders/chance``."""
+def rules(answer: object, /, *, market: str, on: date) -> MarketRules:
+    """Read fees and limits of one market from ``orders/chance``; ticks of day *on*."""
     if not isinstance(answer, OrderRetrieveChanceResponse):
         raise MalformedAnswer("the answer does not describe a market")
-    sides = (answer.market.bid, answer.market.ask)
+    told = answer.market
     return MarketRules(
         market=market,
-        min_total=max(to_decimal(side.min_total) for side in sides),
-        max_total=to_decimal(answer.market.max_total),
-        bid_fee=to_decimal(answer.bid_fee),
-        ask_fee=to_decimal(answer.ask_fee),
-        ticks=ticks_of(market=market),
+        min_total=max(to_decimal(side.min_total) for side in (told.bid, told.ask)),
+        max_total=to_decimal(told.max_total),
+        # A stage may rest or trade at once: reserve and plan with the dearer of both.
+        bid_fee=_higher(answer.bid_fee, answer.maker_bid_fee),
+        ask_fee=_higher(answer.ask_fee, answer.maker_ask_fee),
+        ticks=ticks_of(market=market, on=on),
+        is_active=(getattr(told, "state", None) or ACTIVE) == ACTIVE,
+        bid_kinds=_kinds(told.bid_types, BID_KINDS),
+        ask_kinds=_kinds(told.ask_types, ASK_KINDS),
     )
 
 
@@ -153,6 +170,20 @@ def utc(text: str, /) -> datetime:
     return moment.astimezone(UTC)
 
 
+def _higher(taker: str, maker: str | None) -> Decimal:
+    fee = to_decimal(taker)
+    return fee if maker is None else max(fee, to_decimal(maker))
+
+
+def _kinds(
+    types: Sequence[str] | None, known: Mapping[str, OrderKind]
+) -> frozenset[str]:
+    """Return the order kinds among Upbit's types; an answer without types forbids none."""
+    return frozenset(
+        kind for name, kind in known.items() if types is None or name in types
+    )
+
+
 def _order_type(request: OrderRequest) -> str:
     if request.kind is OrderKind.LIMIT:
         return "limit"
@@ -171,6 +202,7 @@ def _order_view(order: Order) -> OrderView:
     limit = order.ord_type == "limit"
     # A market sell names no price, a market buy the won to spend instead of one.
     price, volume = _optional(order.price), _optional(order.volume)
+    prevented = _optional(order.prevented_volume) or Decimal(0)
     return OrderView(
         uuid=order.uuid,
         identifier=order.identifier,
@@ -185,12 +217,14 @@ def _order_view(order: Order) -> OrderView:
             ord_type=order.ord_type,
             side=order.side,
             executed_volume=executed,
+            prevented=bool(prevented or _optional(order.prevented_locked)),
         ),
         executed_volume=executed,
         paid_fee=paid_fee,
         created_at=utc(order.created_at),
         trades=None if order.trades is None else _trades(order.trades, paid_fee),
         trades_count=int(order.trades_count or 0),
+        prevented_volume=prevented,
     )
 
 

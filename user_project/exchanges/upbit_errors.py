@@ -7,6 +7,8 @@ not the status, and whatever is not listed as definite counts as ambiguous.
 from __future__ import annotations
 
 import re
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
 from enum import Enum
 from typing import Final
 
@@ -25,6 +27,8 @@ from user_project.exchanges.adapter import (
 
 TOO_FAST: Final = 429
 PENALTY: Final = 418
+REFUSING: Final = frozenset({400, 401, 403, 404})
+"""Statuses whose error name is believed; in a 409 or 5xx it may be a proxy's echo."""
 MAX_RETRY_AFTER: Final = 60
 _LONGEST_TEXT: Final = 200
 _STATED_TIME: Final = re.compile(
@@ -50,10 +54,8 @@ def classify(error: Exception, /, *, call: Call) -> ExchangeError:
     name, text = _name(error), _text(error)
     if error.status_code in (TOO_FAST, PENALTY):
         return RateLimited(text, name=name, retry_after=_retry_after(error))
-    if name in KEY_REFUSALS and error.status_code in (401, 403):
-        return KeyRefused(text, name=name)
-    if error.status_code in (400, 404):
-        definite = _definite(name, error.status_code, text, call)
+    if error.status_code in REFUSING:
+        definite = _definite(name, text, call)
         if definite is not None:
             return definite
     return _open_question(text, name, call)
@@ -73,26 +75,29 @@ def stated_seconds(error: Exception, /) -> int | None:
     """Return the block time that a 418 states, None when it states none."""
     if not isinstance(error, upbit.APIStatusError):
         return None
-    header = error.response.headers.get("retry-after", "")
-    if header.isdecimal():
-        return int(header)
-    found = _STATED_TIME.search(error.response.text)
+    header = error.response.headers.get("retry-after", "").strip()
+    if header:
+        return int(header) if header.isdecimal() else _seconds_until(header)
+    # Decoded first: JSON may write the Korean unit as escapes.
+    found = _STATED_TIME.search(f"{_message(error.body)} {error.response.text}")
     if found is None:
         return None
     unit = 1 if found["second"] else 60 if found["minute"] else 3600
     return int(found[1]) * unit
 
 
-def _definite(name: str, status: int, text: str, call: Call) -> ExchangeError | None:
-    """Return what a 400 or 404 says for certain, None when it says nothing certain."""
-    if call is Call.ORDER:
-        return Refused(text, name=name) if name in DEFINITE_REFUSALS else None
+def _definite(name: str, text: str, call: Call) -> ExchangeError | None:
+    """Return what a named refusal says for certain, None when nothing is certain."""
+    if name in KEY_REFUSALS:
+        return KeyRefused(text, name=name)
     if call is Call.MARKET:
-        unknown = status == 404 or name in _UNKNOWN_MARKET
+        unknown = name in _UNKNOWN_MARKET
         return Refused(text, name="notfoundmarket") if unknown else None
-    if name == "order_not_found" or status == 404:
+    if call is not Call.ORDER and name == "order_not_found":
         return NotFound(text, name=name)
-    return None
+    # A refused read tells nothing about any order, whatever its name.
+    refused = call is not Call.READ and name in DEFINITE_REFUSALS
+    return Refused(text, name=name) if refused else None
 
 
 def _open_question(text: str, name: str, call: Call) -> ExchangeError:
@@ -106,17 +111,29 @@ def _retry_after(error: upbit.APIStatusError) -> int:
     return min(stated_seconds(error) or 1, MAX_RETRY_AFTER)
 
 
+def _seconds_until(http_date: str) -> int | None:
+    try:
+        at = parsedate_to_datetime(http_date)
+    except ValueError:
+        return None
+    return max(1, int((at.astimezone(UTC) - datetime.now(UTC)).total_seconds()) + 1)
+
+
 def _name(error: upbit.APIStatusError) -> str:
     return "" if error.name is None else str(error.name)
 
 
 def _text(error: upbit.APIStatusError) -> str:
-    body = error.body
-    inner = body.get("error", body) if isinstance(body, dict) else None
-    message = inner.get("message") if isinstance(inner, dict) else None
-    if not message:
-        return f"HTTP {error.status_code} without a readable reason"
-    return str(message)[:_LONGEST_TEXT]
+    words = _message(error.body)
+    return words or f"HTTP {error.status_code} without a readable reason"
+
+
+def _message(body: object) -> str:
+    """Return the reason in an error body: nested, flat or plain text; no HTML."""
+    inner = body.get("error", body) if isinstance(body, dict) else body
+    words = inner.get("message") if isinstance(inner, dict) else inner
+    text = words.strip() if isinstance(words, str) else ""
+    return "" if text.startswith("<") else text[:_LONGEST_TEXT]
 
 
 def _sentence(error: Exception) -> str:

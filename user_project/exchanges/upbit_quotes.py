@@ -10,7 +10,7 @@ from typing import Final
 
 from upbit import Upbit
 
-from common.money import ticks_of, to_decimal
+from common.money import TickTable, UnknownTicks, to_decimal
 from user_project.exchanges import upbit_codec as codec
 from user_project.exchanges.adapter import ExchangeError, MarketState, Refused
 from user_project.exchanges.upbit_errors import Call
@@ -48,27 +48,23 @@ class UpbitQuotes:
         )
         return {state.market: state for state in states}
 
-    def compare_tick(self, market: str, /) -> None:
-        """Log when the exchange's tick at the last price is not the table's.
+    def corrected(self, table: TickTable, /, *, market: str) -> TickTable:
+        """Return *table* with the tick that the exchange tells at the last price.
 
-        The table stays in charge: stages lie far below the market, where the one tick
-        that the exchange tells says nothing.
+        The exchange knows better, but only for the band of the present price; stages
+        lie far below, where the table stays in charge.
         """
         try:
-            told = self._tick(market)
-            quote = self._last(market)
+            told, price = self._tick_and_price(market)
+            if told == table.tick_size(price=price):
+                return table
+            again, later = self._tick_and_price(market)
         except (ExchangeError, KeyError) as error:
             log.info("tick of %s not compared: %s", market, error)
-            return
-        expected = ticks_of(market=market).tick_size(price=quote.price)
-        if told != expected:
-            log.warning(
-                "upbit.tick.mismatch %s at %s: the exchange says %s, the table %s",
-                market,
-                quote.price,
-                told,
-                expected,
-            )
+            return table
+        if again != told or table.band(price=later) != table.band(price=price):
+            return table  # the price is just crossing the edge of a band
+        return _corrected(table, market=market, price=price, told=told)
 
     def _batch(self, markets: Sequence[str]) -> dict[str, PriceQuote]:
         try:
@@ -91,13 +87,28 @@ class UpbitQuotes:
             for market, price in prices.items()
         }
 
-    def _last(self, market: str) -> PriceQuote:
-        return self._read([market])[market]
-
-    def _tick(self, market: str) -> Decimal:
-        return self._wire.read(
+    def _tick_and_price(self, market: str) -> tuple[Decimal, Decimal]:
+        told = self._wire.read(
             lambda: self._instruments.list_instruments(markets=market),
             lambda answer: to_decimal(codec.listed(answer)[0].tick_size),
             group="orderbook",
             call=Call.MARKET,
         )
+        return told, self._read([market])[market].price
+
+
+def _corrected(
+    table: TickTable, *, market: str, price: Decimal, told: Decimal
+) -> TickTable:
+    log.warning(
+        "upbit.tick.mismatch %s at %s: the exchange says %s, the table %s",
+        market,
+        price,
+        told,
+        table.tick_size(price=price),
+    )
+    try:
+        return table.corrected(price=price, tick=told)
+    except UnknownTicks as error:
+        log.warning("upbit.tick.unusable %s: %s; the table stays", market, error)
+        return table

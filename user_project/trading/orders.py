@@ -78,6 +78,9 @@ class OrderView:
     trades: tuple[Trade, ...] | None
     """None where the answer does not list trades (list endpoints, POST, DELETE)."""
     trades_count: int
+    prevented_volume: Decimal = Decimal(0)
+    """Coins that self-match prevention took off the order: what is missing may be
+    ordered again once the other order of the account is gone."""
 
     @property
     def is_open(self) -> bool:
