@@ -7,21 +7,18 @@ address, nonce; then, once it is counted, the hash of what it asks and the key's
 from __future__ import annotations
 
 import hashlib
-import hmac
 from collections.abc import Collection
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any, Final
 
-import jwt
-
 from deploy.simulator.errors import UpbitProblem
 from deploy.simulator.parameters import Parameters
+from deploy.simulator.tokens import Token, TokenUnreadable, read_token
 
 KEY_LIFE: Final = timedelta(days=365)
 NONCE_MEMORY: Final = timedelta(hours=24)
-_ALGORITHMS: Final = {"HS256": hashlib.sha256, "HS512": hashlib.sha512}
 
 
 class Scope(StrEnum):
@@ -159,36 +156,25 @@ class KeyRing:
         """Return who signed the call; raises UpbitProblem (401)."""
         if not header or not header.startswith("Bearer "):
             raise _refused("no_authorization_token", "인증 토큰이 필요합니다.")
-        token = header.removeprefix("Bearer ").strip()
-        parts = _read(token)
-        key = self._keys.get(str(parts["payload"].get("access_key")))
+        token = _read(header.removeprefix("Bearer ").strip())
+        key = self._keys.get(str(token.claims.get("access_key")))
         if key is None:
             raise _refused("invalid_access_key", "등록되지 않은 Access Key입니다.")
-        if not _is_signed(token, parts, key.secret):
+        if not token.is_signed_with(secret=key.secret):
             raise _refused("jwt_verification", "JWT의 서명을 확인하지 못했습니다.")
-        _check_key(key, parts["payload"].get("nonce"), address, now)
-        return Caller(key, parts["payload"])
+        _check_key(key, token.claims.get("nonce"), address, now)
+        return Caller(key, token.claims)
 
 
 def _refused(name: str, message: str) -> UpbitProblem:
     return UpbitProblem(status=401, name=name, message=message)
 
 
-def _read(token: str) -> dict[str, Any]:
-    """Return the token's header, payload and signature, nothing of it believed yet."""
+def _read(text: str) -> Token:
     try:
-        return dict(jwt.decode_complete(token, options={"verify_signature": False}))
-    except (jwt.InvalidTokenError, RecursionError) as error:
+        return read_token(text)
+    except TokenUnreadable as error:
         raise _refused("jwt_verification", "JWT를 읽지 못했습니다.") from error
-
-
-def _is_signed(token: str, parts: dict[str, Any], secret: str) -> bool:
-    algorithm = _ALGORITHMS.get(str(parts["header"].get("alg")))
-    if algorithm is None:
-        return False
-    signed = token.rpartition(".")[0].encode()
-    expected = hmac.digest(secret.encode(), signed, algorithm)
-    return hmac.compare_digest(expected, parts["signature"])
 
 
 def _check_key(key: ApiKey, nonce: object, address: str, now: datetime) -> None:

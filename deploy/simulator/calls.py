@@ -46,9 +46,12 @@ def public(*, group: str, handler: Handler) -> Handler:
     """
 
     async def call(request: web.Request) -> web.StreamResponse:
-        counted = ORIGIN if "Origin" in request.headers else group
         return await _counted(
-            request, counted, request.remote or "", lambda: handler(request)
+            request,
+            group,
+            request.remote or "",
+            lambda: handler(request),
+            from_a_page="Origin" in request.headers,
         )
 
     return call
@@ -115,22 +118,29 @@ def _raising(problem: UpbitProblem) -> Answer:
 
 
 async def _counted(
-    request: web.Request, group: str, who: str, answer: Answer
+    request: web.Request,
+    group: str,
+    who: str,
+    answer: Answer,
+    *,
+    from_a_page: bool = False,
 ) -> web.StreamResponse:
     """Count a call, answer it or refuse it in Upbit's words, and say what is left."""
     house = request.app[HOUSE]
     left = 0
     try:
-        left = house.limits.take(group=group, who=who, now_ms=house.now_ms())
+        counted = ORIGIN if from_a_page else group
+        left = house.limits.take(group=counted, who=who, now_ms=house.now_ms())
         response = await answer()
     except OverLimit as error:
         response = _too_many(request, error, exchange=group in EXCHANGE_GROUPS)
     except (UpbitProblem, OrderRefused, OrderNotFound) as error:
         problem = problem_of(error)
         response = json_answer(problem.body(), status=problem.status)
-    response.headers["Remaining-Req"] = house.limits.header(
-        group=group, left=left, dotted=house.assumptions.group_names == "dotted"
-    )
+    if "Remaining-Req" not in response.headers:  # an upstream counts as well
+        response.headers["Remaining-Req"] = house.limits.header(
+            group=group, left=left, dotted=house.assumptions.group_names == "dotted"
+        )
     return response
 
 
