@@ -222,6 +222,8 @@ def is_real_upbit(*, url: str) -> bool:
 def _why(error: BaseException) -> str:
     if isinstance(error, TimeoutError):
         return "timed out"
+    if isinstance(error, aiohttp.ClientConnectorError):
+        return error.os_error.strerror or str(error.os_error)
     return str(error) or type(error).__name__
 
 

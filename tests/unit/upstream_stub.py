@@ -71,10 +71,14 @@ class StubExchange:
     special: dict[str, Callable[[], web.Response]] = field(default_factory=dict)
     """Answers by path that come instead of the usual ones."""
     price: int = 100_000
-    says_books: bool = True
+    listed: set[str] = field(default_factory=lambda: {MARKET})
+    streams: bool = True
+    """Whether WebSocket handshakes are answered."""
     asked: list[Asked] = field(default_factory=list)
     sockets: list[web.WebSocketResponse] = field(default_factory=list)
     subscriptions: list[Any] = field(default_factory=list)
+    connections: list[str] = field(default_factory=list)
+    """Openings and closings of the stream in their order."""
     port: int = 0
     _runner: web.AppRunner | None = None
 
@@ -124,13 +128,9 @@ class StubExchange:
     def _rows(self, request: web.Request) -> Any:
         match request.path:
             case "/v1/market/all":
-                return [{"market": MARKET}, {"market": "BTC-ETH"}]
+                return [{"market": market} for market in (*self.listed, "BTC-ETH")]
             case "/v1/ticker":
-                last = self.trades[-1]["timestamp"] if self.trades else 1
-                price = self.trades[-1]["trade_price"] if self.trades else self.price
-                return [
-                    {"market": MARKET, "trade_price": price, "trade_timestamp": last}
-                ]
+                return [self._ticker(code) for code in self._codes(request)]
             case "/v1/orderbook":
                 units = book_units(self.price - 100, self.price + 100)
                 return [{"market": MARKET, "orderbook_units": units}]
@@ -138,6 +138,18 @@ class StubExchange:
                 return self._ticks(request)
             case _:
                 return []
+
+    def _codes(self, request: web.Request) -> list[str]:
+        codes = request.query["markets"].split(",")
+        if not self.listed.issuperset(codes):
+            raise web.HTTPNotFound
+        return codes
+
+    def _ticker(self, code: str) -> Any:
+        rows = [row for row in self.trades if row["market"] == code]
+        price = rows[-1]["trade_price"] if rows else self.price
+        at = rows[-1]["timestamp"] if rows else 1
+        return {"market": code, "trade_price": price, "trade_timestamp": at}
 
     def _ticks(self, request: web.Request) -> Any:
         rows = self.trades[::-1]
@@ -151,8 +163,11 @@ class StubExchange:
 
     async def _stream(self, request: web.Request) -> web.WebSocketResponse:
         self.asked.append(Asked(target=request.path_qs, headers=dict(request.headers)))
+        if not self.streams:
+            raise web.HTTPServiceUnavailable
         socket = web.WebSocketResponse()
         await socket.prepare(request)
+        self.connections.append("open")
         self.sockets.append(socket)
         try:
             async for message in socket:
@@ -160,6 +175,7 @@ class StubExchange:
                     await self._subscribe(socket, message.data)
         finally:
             self.sockets.remove(socket)
+            self.connections.append("close")
         return socket
 
     async def _subscribe(self, socket: web.WebSocketResponse, text: str) -> None:
@@ -167,10 +183,9 @@ class StubExchange:
             await socket.send_str('{"status":"UP"}')
             return
         self.subscriptions.append(json.loads(text))
-        if self.says_books:
-            units = book_units(self.price - 200, self.price + 200)
-            frame = {"type": "orderbook", "code": MARKET, "orderbook_units": units}
-            await socket.send_bytes(json.dumps(frame).encode())
+        units = book_units(self.price - 100, self.price + 100)
+        frame = {"type": "orderbook", "code": MARKET, "orderbook_units": units}
+        await socket.send_bytes(json.dumps(frame).encode())
 
 
 def _time_of(row: Any) -> str:
