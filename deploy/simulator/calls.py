@@ -97,7 +97,7 @@ async def _signed(
 
 async def _asked(request: web.Request, *, lenient: bool) -> Parameters:
     try:
-        body = await request.read() if request.can_read_body else b""
+        body = await request.read() if request.body_exists else b""
     except web.HTTPRequestEntityTooLarge as error:
         text = f"본문은 {LONGEST_BODY}바이트까지입니다."
         raise UpbitProblem(status=413, name="bad_request", message=text) from error
