@@ -75,6 +75,13 @@ class Connection:
         """Tell whether anything can still be sent."""
         return not self.pipe.is_closing()
 
+    def wants(self, kind: str, *, code: str | None = None) -> bool:
+        """Tell whether a private type, of one market, is subscribed to."""
+        return any(
+            one.type == kind and (not one.codes or code in one.codes)
+            for one in self.subscriptions
+        )
+
     def heard(self) -> None:
         """Note that the client sent something."""
         self._last = self.clock()
@@ -84,9 +91,9 @@ class Connection:
         self._status_due = self.clock()
         self.beat()
 
-    def say(self, data: Json) -> None:
+    def say(self, data: Json, *, form: Format = Format.DEFAULT) -> None:
         """Send an answer; it is no data, so faults leave it alone."""
-        self._put(None, Message(data))
+        self._keep(None, Message(data).frame(form=form, packed=self.packed))
         self.flush()
 
     def send(self, message: Message, *, latest: Hashable = None) -> None:
@@ -103,7 +110,9 @@ class Connection:
         )
         if sending.wait_seconds:
             self.flush()
-            self._held_until = self.clock() + sending.wait_seconds
+            self._held_until = max(
+                self._held_until, self.clock() + sending.wait_seconds
+            )
         for one in sending.messages:
             self._put(None, one)
         if sending.close:
@@ -111,8 +120,12 @@ class Connection:
             self.pipe.abort()
 
     def _put(self, latest: Hashable, message: Message) -> None:
+        offset_ms = 0 if self.line is None else self.line.offset_ms
+        frame = message.frame(form=self.form, packed=self.packed, offset_ms=offset_ms)
+        self._keep(latest, frame)
+
+    def _keep(self, latest: Hashable, frame: bytes) -> None:
         key = next(self._number) if latest is None else latest
-        frame = message.frame(form=self.form, packed=self.packed)
         self._bytes += len(frame) - len(self._waiting.get(key, b""))
         self._waiting[key] = frame
         if self._bytes > MOST_WAITING:

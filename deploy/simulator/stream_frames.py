@@ -13,6 +13,7 @@ from decimal import Decimal
 from typing import Any, Final
 
 from common.money import plain
+from deploy.simulator.faults_clock import skewed
 from deploy.simulator.order_views import Json
 from deploy.simulator.stream_fields import shortened
 from deploy.simulator.stream_requests import Format
@@ -30,18 +31,24 @@ class Message:
 
     def __init__(self, data: Json) -> None:
         self.data = data
-        self._frames: dict[tuple[Format, bool], bytes] = {}
+        self._frames: dict[tuple[Format, bool, int], bytes] = {}
 
     @property
     def stream(self) -> str:
         """Return the kind of data: ``ticker``, ``candle``, ``myOrder``, ..."""
         return str(self.data["type"]).partition(".")[0]
 
-    def frame(self, *, form: Format, packed: bool) -> bytes:
-        """Return the frame in one format; *packed* where the connection allows it."""
-        made = self._frames.get((form, packed))
+    def frame(self, *, form: Format, packed: bool, offset_ms: int = 0) -> bytes:
+        """Return the frame in one format; *packed* where the connection allows it.
+
+        *offset_ms* = how far the clock that writes the timestamps is wrong.
+        """
+        made = self._frames.get((form, packed, offset_ms))
         if made is None:
-            made = self._frames[form, packed] = _frame(written(self.data, form), packed)
+            payload = written(self.data, form)
+            if offset_ms:
+                payload = skewed(payload, offset_ms=offset_ms)
+            made = self._frames[form, packed, offset_ms] = _frame(payload, packed)
         return made
 
 

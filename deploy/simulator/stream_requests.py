@@ -112,6 +112,11 @@ def book_code(code: str, /) -> tuple[str, int]:
     return market, depth if depth in DEPTHS else _FULL
 
 
+def market_of(kind: str, code: str, /) -> str:
+    """Return the market that a type's code names."""
+    return book_code(code)[0] if kind == "orderbook" else code
+
+
 def _parts(text: str) -> list[dict[str, Any]]:
     try:
         parts = json.loads(text, parse_float=Decimal)
