@@ -19,11 +19,13 @@ START_MS = START_MINUTE * MINUTE_MS
 class Script:
     """A `PathSource` whose cells are written down: (minute, open, high, low, close)."""
 
-    def __init__(self, *rows: tuple[int, float, float, float, float]) -> None:
+    def __init__(
+        self, *rows: tuple[int, float, float, float, float], volume: float = 4.0
+    ) -> None:
         minute = np.array([row[0] for row in rows], np.int64)
         opening, high, low, close = np.array([row[1:] for row in rows], np.float64).T
-        volume, quote = np.full(len(rows), 4.0), np.full(len(rows), 400.0)
-        self._cells = Cells(minute, opening, high, low, close, volume, quote)
+        volumes = np.full(len(rows), volume)
+        self._cells = Cells(minute, opening, high, low, close, volumes, volumes * 100)
 
     @property
     def listings(self) -> tuple[Listing, ...]:

@@ -28,17 +28,20 @@ SWING = Script(
     (0, 100_000, 100_000, 100_000, 100_000),
     (1, 100_000, 120_000, 85_000, 100_000),
     (2, 100_000, 100_000, 100_000, 100_000),
+    volume=4e6,
 )
 
 
 def _venue(directory: Path | None = None, *, script: Script = SWING) -> Venue:
-    journal = None if directory is None else Journal(directory=directory)
-    events = [] if journal is None else list(journal.read())
-    venue = Venue(tapes={"KRW-BTC": tape(script)}, journal=journal)
-    for event in events:
-        venue.restore(event=event)
+    venue = Venue(feeds={"KRW-BTC": tape(script)}, seed=7)
+    if directory is not None:
+        journal = _journals[venue] = Journal(directory=directory)
+        journal.keep(venue=venue, lines=list(journal.read()))
     venue.open_account(account="owner", krw=D(1_000_000))
     return venue
+
+
+_journals: dict[Venue, Journal] = {}
 
 
 def _limit(side: Side, price: int, *, identifier: str | None = None) -> NewOrder:
@@ -238,6 +241,4 @@ def test_a_damaged_journal_is_named(tmp_path: Path) -> None:
 
 def _kill(venue: Venue) -> None:
     """Let go of the state without a word, as the system does for a killed process."""
-    journal = venue._journal
-    assert journal is not None
-    journal.close()
+    _journals.pop(venue).close()
