@@ -17,14 +17,13 @@ from upbit import Upbit
 
 from user_project.exchanges import upbit_errors
 from user_project.exchanges.adapter import KeyRefused, Unavailable
-from user_project.exchanges.limiter import RateLimiter
+from user_project.exchanges.limiter import SOFT_CAPS, RateLimiter
 from user_project.exchanges.upbit_errors import Call
 
 TIMEOUT: Final = httpx.Timeout(10, connect=3)
 READ_ATTEMPTS: Final = 2
 READ_PAUSE: Final = timedelta(milliseconds=200)
-_REMAINING: Final = re.compile(r"group=(?:exchange\.)?([\w-]+).*?\bsec=(\d+)")
-
+_LEFT: Final = re.compile(r"\bsec=(\d+)")
 
 T = TypeVar("T")
 
@@ -80,16 +79,16 @@ class UpbitWire:
     ) -> T:
         """Send exactly one request and read its answer; raise what its failure means."""
         self._need_keys(group)
-        self._limiter.acquire(group=group)
-        try:
-            answer = request()
-            self._note_remaining(answer.headers.get("remaining-req", ""), group)
-            return read(answer.parse())
-        except Exception as error:
-            # Whatever went wrong below, known or not: the caller must learn what it
-            # leaves open, and after an order that is everything not surely refused.
-            self._slow_down(error, group)
-            raise upbit_errors.classify(error, call=call) from error
+        with self._limiter.turn(group=group) as turn:
+            try:
+                answer = request()
+                turn.left = _left(answer.headers)
+                return read(answer.parse())
+            except Exception as error:
+                # Whatever went wrong below, known or not: the caller must learn what it
+                # leaves open, and after an order that is everything not surely refused.
+                self._slow_down(error, group)
+                raise upbit_errors.classify(error, call=call) from error
 
     def read(
         self,
@@ -113,14 +112,8 @@ class UpbitWire:
         self.client.close()
 
     def _need_keys(self, group: str) -> None:
-        if group in ("default", "order") and not self._has_keys:
+        if group in SOFT_CAPS and not self._has_keys:
             raise KeyRefused("this call needs an API key", name="no_keys")
-
-    def _note_remaining(self, header: str, group: str) -> None:
-        found = _REMAINING.search(header)
-        if found and int(found[2]) == 0:
-            # Somebody else spends the same budget: leave the rest of this second.
-            self._limiter.hold(group=group, seconds=1)
 
     def _slow_down(self, error: Exception, group: str) -> None:
         if upbit_errors.is_penalty(error):
@@ -128,3 +121,9 @@ class UpbitWire:
             self._limiter.penalise(group=group, seconds=seconds)
         elif upbit_errors.is_too_fast(error):
             self._limiter.hold(group=group, seconds=1)
+
+
+def _left(headers: httpx.Headers) -> int | None:
+    """Return how many calls of this second the exchange still allows, if it says so."""
+    found = _LEFT.search(headers.get("remaining-req", ""))
+    return int(found[1]) if found else None
