@@ -79,7 +79,6 @@ class _Record:
         self.blocks = max(0, self.blocks - forgiven) + 1
         length = FIRST_BLOCK_MS * 2 ** min(self.blocks - 1, 20)
         self.until_ms = now_ms + min(length, LONGEST_BLOCK_MS)
-        self.refused_ms.clear()
 
     def is_clean(self, now_ms: int) -> bool:
         """Tell whether nothing of it would matter any more."""

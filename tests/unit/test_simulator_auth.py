@@ -255,6 +255,7 @@ def test_bodies_are_read_where_some_clients_send_them() -> None:
     ("body", "content_type"),
     [
         (b"market=KRW-BTC", FORM),
+        (b'{"market": "KRW-BTC"}', FORM),
         (b"market=KRW-BTC", "application/json"),
         (b'[["market", "KRW-BTC"]]', "application/json"),
         (b'{"market": {"name": "KRW-BTC"}}', "application/json"),
@@ -276,6 +277,11 @@ def test_lists_come_with_brackets_without_or_with_commas() -> None:
     assert from_query("states=a&states=b").many("states") == ["a", "b"]
     assert from_query("pairs=a,b&pairs=").many("pairs") == ["a", "b"]
     assert from_json(b'{"uuids": ["a", "b"]}').many("uuids") == ["a", "b"]
+
+
+def test_a_parameter_given_twice_counts_as_the_last() -> None:
+    assert from_query("uuid=a&uuid=b").one("uuid") == "b"
+    assert from_json(b'{"uuid": "a", "uuid": "b"}').one("uuid") == "b"
 
 
 def test_numbers_and_words_outside_what_is_known_are_refused() -> None:
