@@ -191,7 +191,8 @@ class Upstream:
             except Exception:
                 log.exception("following the upstream failed; it is tried again")
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._nudged.wait(), POLL_SECONDS)
+                async with asyncio.timeout(POLL_SECONDS):
+                    await self._nudged.wait()
             self._nudged.clear()
 
     async def _look(self) -> None:

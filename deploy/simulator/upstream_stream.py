@@ -105,8 +105,9 @@ class UpstreamStream:
         link = _Link(codes=codes, socket=socket)
         link.task = asyncio.create_task(self._read(link))
         try:
-            await socket.send_json(_subscription(codes))
-            await asyncio.wait_for(link.speaks.wait(), FIRST_FRAME_SECONDS)
+            async with asyncio.timeout(FIRST_FRAME_SECONDS):
+                await socket.send_json(_subscription(codes))
+                await link.speaks.wait()
         except (TimeoutError, aiohttp.ClientError, OSError) as error:
             await self._end(link)
             raise UpstreamAway("its stream says nothing") from error
