@@ -13,6 +13,7 @@ from typing import Any, Final
 
 from aiohttp import web
 
+from common.money import truncate_volume
 from deploy.simulator import admin_market, faults_admin, truth
 from deploy.simulator.admin_body import (
     AdminRefused,
@@ -108,6 +109,7 @@ async def place_order(request: web.Request) -> web.Response:
     """POST /simulator/orders: the owner orders by hand, without key and identifier."""
     house = request.app[HOUSE]
     body = await body_of(request, allowed=_ORDER)
+    house.venue.advance(now_ms=house.now_ms())
     order = house.venue.place(
         account=body.needed("account", _account_of(house)),
         request=new_order(
@@ -135,6 +137,8 @@ async def trade(request: web.Request) -> web.Response:
     price, volume = body.needed("price", positive), body.needed("volume", positive)
     if not house.venue.rules(market=market).ticks.is_on_tick(price=price):
         raise AdminRefused("price is off the market's ticks")
+    if volume != truncate_volume(volume):
+        raise AdminRefused("volume can have 8 decimals")
     house.venue.inject(market=market, price=price, volume=volume, now_ms=house.now_ms())
     return web.json_response({"market": market}, status=201)
 

@@ -5,12 +5,15 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Collection
 from decimal import Decimal
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 
 from aiohttp import web
 
-from common.money import NotADecimal, to_decimal
+from common.money import NotADecimal, plain, to_decimal
+from user_project.trading.matching_orders import CUT, LARGEST
 
+_FINEST: Final = Decimal("1E-16")
+"""With more, sums and products of balances could lose a digit."""
 T = TypeVar("T")
 
 
@@ -84,9 +87,12 @@ def switch(name: str, value: Any, /) -> bool:
 def number(name: str, value: Any, /) -> Decimal:
     """Read an exact number, as text or as a JSON number."""
     try:
-        return to_decimal(value)
+        read = to_decimal(value)
     except NotADecimal as error:
         raise AdminRefused(f"{name} is a decimal number, best as text") from error
+    if abs(read) > LARGEST or CUT.quantize(read, _FINEST) != read:
+        raise AdminRefused(f"{name} can have 16 decimals and be up to {plain(LARGEST)}")
+    return read
 
 
 def amount(name: str, value: Any, /) -> Decimal:

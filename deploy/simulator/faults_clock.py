@@ -10,7 +10,7 @@ import re
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
-from typing import Any, Final
+from typing import Final
 
 FURTHEST_MS: Final = 600_000
 _NUMBERS: Final = re.compile(rb'("(?:\w*timestamp|\w*tms)": ?)(\d{13})\b')
@@ -31,20 +31,6 @@ def skewed(body: bytes, /, *, offset_ms: int) -> bytes:
     body = _NUMBERS.sub(number, body)
     body = _TEXTS.sub(_text_by(shift), body)
     return _PAIRS.sub(_pair_by(shift), body)
-
-
-def skewed_message(data: dict[str, Any], /, *, offset_ms: int) -> dict[str, Any]:
-    """Return a message of a stream, under its long names, with its times shifted."""
-    shift = timedelta(milliseconds=offset_ms)
-    new = {
-        name: value + offset_ms if name.endswith("timestamp") and value else value
-        for name, value in data.items()
-    }
-    if "trade_date" in data:
-        new["trade_date"], new["trade_time"] = _moved(
-            data["trade_date"], data["trade_time"], shift
-        )
-    return new
 
 
 def skewed_date(*, offset_ms: int, now_ms: int) -> str:

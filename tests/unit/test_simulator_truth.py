@@ -13,7 +13,7 @@ import pytest
 from aiohttp import web
 
 from common.money import MarketRules
-from deploy.simulator.faults_clock import skewed, skewed_date, skewed_message
+from deploy.simulator.faults_clock import skewed, skewed_date
 from deploy.simulator.faults_reads import (
     MEMORY_BYTES,
     UNKNOWN_CODE,
@@ -287,28 +287,20 @@ def test_written_times_are_shifted_and_all_else_stays() -> None:
     )
 
 
-def test_messages_are_shifted_like_answers() -> None:
-    data = {
-        "type": "trade",
-        "trade_date": "2026-01-01",
-        "trade_time": "00:05:00",
-        "trade_timestamp": 1767225900000,
-        "timestamp": 1767225900123,
-        "asset_timestamp": None,
-        "trade_price": D("1.50"),
-    }
+def test_the_short_names_of_streams_are_shifted_too() -> None:
+    body = (
+        b'{"ty":"trade","td":"2026-01-01","ttm":"00:05:00","ttms":1767225900000,'
+        b'"otms":1767225900000,"asttms":1767225900000,'
+        b'"tms":1767225900123,"sid":1767225900123,"p":1.50}'
+    )
 
-    shifted = skewed_message(data, offset_ms=-600_000)
+    shifted = skewed(body, offset_ms=-600_000)
 
-    assert shifted == {
-        "type": "trade",
-        "trade_date": "2025-12-31",
-        "trade_time": "23:55:00",
-        "trade_timestamp": 1767225300000,
-        "timestamp": 1767225300123,
-        "asset_timestamp": None,
-        "trade_price": D("1.50"),
-    }
+    assert shifted == (
+        b'{"ty":"trade","td":"2025-12-31","ttm":"23:55:00","ttms":1767225300000,'
+        b'"otms":1767225300000,"asttms":1767225300000,'
+        b'"tms":1767225300123,"sid":1767225900123,"p":1.50}'
+    )
 
 
 def test_the_date_header_is_shifted() -> None:
