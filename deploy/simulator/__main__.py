@@ -20,6 +20,7 @@ from jwt.warnings import InsecureKeyLengthWarning
 from deploy.simulator.assembly import Account, CannotStart, build_house
 from deploy.simulator.house import House
 from deploy.simulator.journal import StateUnusable
+from deploy.simulator.names import COINS, MOST
 from deploy.simulator.server import application
 from deploy.simulator.upstream_rest import upstream_url
 from deploy.simulator.venue import LATENCY_MS, instant
@@ -57,6 +58,12 @@ def _parser() -> ArgumentParser:
         default=[],
         metavar="ACCESS:SECRET:KRW",
         help="an API key and its paper money; may be repeated",
+    )
+    add(
+        "--markets",
+        type=_markets,
+        default=len(COINS),
+        help=f"markets of the synthetic exchange, up to {MOST}",
     )
     add("--replay", type=Path, metavar="FILE", help="parquet file of candles")
     add("--replay-from", type=_time, metavar="TIME", help="UTC, like 2021-06-15")
@@ -106,6 +113,12 @@ def _port(text: str) -> int:
 def _seed(text: str) -> int:
     if not text.isdecimal():
         raise ArgumentTypeError(f"{text} is not a whole number from 0 on")
+    return int(text)
+
+
+def _markets(text: str) -> int:
+    if not text.isdecimal() or not 1 <= int(text) <= MOST:
+        raise ArgumentTypeError(f"{text} is not a number from 1 to {MOST}")
     return int(text)
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass, fields
 import numpy as np
 
 from deploy.simulator.clock import MINUTE_MS
+from deploy.simulator.feed import Trades
 from deploy.simulator.path import STEP_MS, STEPS, Cells, Ints
 from deploy.simulator.ticks import Floats
 
@@ -16,7 +17,7 @@ class Bars:
     """Candles with trades, oldest first; arrays of one length."""
 
     minute: Ints
-    """Real minute at which the bar begins."""
+    """Real minute (of second candles: second) at which the bar begins."""
     open: Floats
     high: Floats
     low: Floats
@@ -74,23 +75,26 @@ def from_cells(cells: Cells, *, shift: int) -> Bars:
     )
 
 
-def from_trades(
-    *, at_ms: Ints, price: Floats, volume: Floats, quote: Floats, unit: int = 1
-) -> Bars:
-    """Return the bars of *unit* minutes that single trades make."""
-    trades = Bars(at_ms // MINUTE_MS, *(price,) * 4, volume, quote, at_ms)
-    return rolled(trades, unit=unit)
+def from_trades(trades: Trades, /, *, unit_ms: int = MINUTE_MS) -> Bars:
+    """Return the bars of *unit_ms* that single trades make; they begin in that unit."""
+    price, at_ms = trades.price, trades.at_ms
+    single = Bars(at_ms // unit_ms, *(price,) * 4, trades.volume, trades.quote, at_ms)
+    return grouped(single, begin=single.minute)
 
 
 def rolled(bars: Bars, *, unit: int) -> Bars:
     """Return *bars* put together to bars of *unit* minutes."""
+    return grouped(bars, begin=bars.minute // unit * unit)
+
+
+def grouped(bars: Bars, *, begin: Ints) -> Bars:
+    """Return the bars put together that share a *begin*, the minute of the new bar."""
     if not len(bars):
         return NONE
-    bucket = bars.minute // unit
-    first = np.concatenate(([0], np.flatnonzero(np.diff(bucket)) + 1))
-    last = np.append(first[1:], len(bucket)) - 1
+    first = np.concatenate(([0], np.flatnonzero(np.diff(begin)) + 1))
+    last = np.append(first[1:], len(begin)) - 1
     return Bars(
-        bucket[first] * unit,
+        begin[first],
         bars.open[first],
         np.maximum.reduceat(bars.high, first),
         np.minimum.reduceat(bars.low, first),

@@ -7,6 +7,11 @@ from dataclasses import dataclass
 MINUTE_MS = 60_000
 HOUR_MS = 3_600_000
 DAY_MS = 86_400_000
+HOUR = 60
+"""Minutes; DAY and YEAR too."""
+DAY = 24 * HOUR
+YEAR = 364 * DAY
+"""52 weeks."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

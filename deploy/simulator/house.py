@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import asyncio
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
 
@@ -72,11 +71,3 @@ class House:
 
 HOUSE = web.AppKey("house", House)
 CALLER = web.RequestKey("caller", str)
-
-
-async def look_through(house: House, tapes: Iterable[Tape]) -> None:
-    """Compute the figures of markets nobody has asked for, letting others in between."""
-    for tape in tapes:
-        if not tape.known:
-            tape.day(now_ms=house.now_ms())
-            await asyncio.sleep(0)

@@ -13,6 +13,8 @@ WANTED: Final = 0.025
 RESERVE_MINUTES: Final = 10
 """Real minutes that a recorded path should last at least."""
 _WINDOWS: Final = 20
+_MEASURED: Final = 128
+"""Markets, the best known ones."""
 _SLOWEST: Final = 1.0
 _FASTEST: Final = 10_000.0
 _STEP: Final = 1.15
@@ -48,7 +50,8 @@ def _lasting(source: PathSource, start: int, reserve: int) -> float:
 
 def _typical_move(source: PathSource, start: int, span: int) -> float:
     """Return the median over coins of the RMS log return over *span* path minutes."""
-    moves = [_move(source, listing.market, start, span) for listing in source.listings]
+    listed = source.listings[:_MEASURED]
+    moves = [_move(source, listing.market, start, span) for listing in listed]
     return float(np.median(moves))
 
 

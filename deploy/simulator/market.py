@@ -14,7 +14,16 @@ from zlib import crc32
 import numpy as np
 
 from common.money import ticks_of
-from deploy.simulator.names import CAUTIONED, COINS, PEGGED, WARNED, YOUNG, Coin
+from deploy.simulator.names import (
+    CAUTIONED,
+    COINS,
+    MOST,
+    PEGGED,
+    WARNED,
+    YOUNG,
+    Coin,
+    coins,
+)
 from deploy.simulator.path import EMPTY, Cells, Listing, joined
 from deploy.simulator.ticks import Floats, TickGrid
 
@@ -24,7 +33,7 @@ _FAR = 1_000_000  # random streams take no negative numbers; no path goes this f
 _FACTOR_DAILY = 0.022
 _CRASHES_A_DAY = 0.04
 _EVENTS_A_DAY = 0.03
-_CACHED_BLOCKS = 600
+_CACHED_BLOCKS = 200
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,16 +55,19 @@ class _Character:
 class SyntheticMarket:
     """Every coin's path under one seed; a `PathSource`."""
 
-    def __init__(self, *, seed: int) -> None:
+    def __init__(self, *, seed: int, markets: int = len(COINS)) -> None:
         if seed < 0:
             raise ValueError(f"a seed must not be negative, got {seed}")
+        if not 1 <= markets <= MOST:
+            raise ValueError(f"there can be 1 to {MOST} markets, not {markets}")
         self._seed = seed
-        self._coins = {f"KRW-{c.code}": _character(c, seed=seed) for c in COINS}
-        self._listings = tuple(_listing(coin) for coin in COINS)
+        chosen = coins(markets)
+        self._coins = {f"KRW-{c.code}": _character(c, seed=seed) for c in chosen}
+        self._listings = tuple(_listing(coin) for coin in chosen)
         self._steps: dict[str, dict[int, float]] = {m: {} for m in self._coins}
         self._offsets: dict[str, dict[int, float]] = {m: {0: 0.0} for m in self._coins}
         self._factor = lru_cache(maxsize=400)(self._make_factor)
-        self._block = lru_cache(maxsize=_CACHED_BLOCKS)(self._make_block)
+        self._block = lru_cache(maxsize=_CACHED_BLOCKS + 3 * markets)(self._make_block)
 
     @property
     def listings(self) -> tuple[Listing, ...]:

@@ -6,6 +6,7 @@ Prices are levels to start from, not quotes. ``turnover`` is KRW million a day.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from zlib import crc32
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,6 +157,25 @@ COINS = tuple(
         line.split() for line in _TABLE.strip().splitlines()
     )
 )
+MOST = 500
+"""Markets that a synthetic exchange can have; the real one has about 250."""
+
+
+def coins(count: int, /) -> tuple[Coin, ...]:
+    """Return *count* coins, the best known first and made-up ones after the last."""
+    made_up = (_made_up(number) for number in range(len(COINS) + 1, count + 1))
+    return (*COINS[:count], *made_up)
+
+
+def _made_up(number: int) -> Coin:
+    code = f"SIM{number}"
+    # Spread over prices and turnovers as the lesser known coins are.
+    dice = crc32(code.encode())
+    price = float(f"{10 ** (dice % 6 - 1) * (1 + dice // 6 % 89 / 10):.3g}")
+    turnover = float(round(90 * 60 ** (dice // 600 % 1000 / 1000)))
+    return Coin(code, f"가상코인{number}", f"Simulated {number}", price, turnover)
+
+
 PEGGED = frozenset({"USDT", "USDC"})
 """Coins that hardly move."""
 WARNED = frozenset({"LOOM"})

@@ -1,163 +1,169 @@
-"""Upbit's public market data over HTTP."""
+"""Upbit's public market data over HTTP: markets, tickers, books and trades."""
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable
-from datetime import UTC, datetime
+import json
+from collections.abc import Awaitable, Callable
+from typing import Any, Final
 
 from aiohttp import web
 
-from common.money import ticks_of
-from common.upbit import CANDLE_PAGE
-from deploy.simulator import errors
-from deploy.simulator.clock import MINUTE_MS
-from deploy.simulator.house import HOUSE, House, look_through
+from deploy.simulator import asked, errors
+from deploy.simulator.books import DEPTH
+from deploy.simulator.clock import DAY_MS
+from deploy.simulator.house import HOUSE, House
+from deploy.simulator.lookahead import look_through
 from deploy.simulator.quotation_views import (
-    BOOK_LEVELS,
+    SEQUENCE,
     Json,
-    day_candles,
     instrument_view,
+    levels_view,
     market_view,
-    minute_candles,
     orderbook_view,
-    ticker_view,
+    trade_rows,
 )
-from deploy.simulator.tape import DAY, Tape
-from deploy.simulator.ticks import TickGrid
+from deploy.simulator.tape import Tape
+from deploy.simulator.ticker_views import ticker_text
 
-MINUTE_UNITS = frozenset({1, 3, 5, 10, 15, 30, 60, 240})
+Handler = Callable[[web.Request], Awaitable[web.Response]]
+TRADES_PAGE: Final = 500
+DAYS_AGO: Final = 7
+_WORTH_PACKING: Final = 1024
+"""Bytes; smaller answers grow when they are compressed."""
+_LOOK_MS: Final = 60_000
+"""How far back trades are looked for at first."""
+
+
+def answer(request: web.Request, body: bytes, /) -> web.Response:
+    """Return a JSON answer, compressed for a client that takes it."""
+    response = web.Response(body=body, content_type="application/json")
+    accepted = request.headers.get("Accept-Encoding", "")
+    if len(body) >= _WORTH_PACKING and "gzip" in accepted:
+        response.enable_compression(web.ContentCoding.gzip)
+    return response
+
+
+def json_body(value: Any, /) -> bytes:
+    """Return JSON as Upbit writes it, without spaces."""
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode()
 
 
 async def market_all(request: web.Request) -> web.Response:
     """GET /v1/market/all: every market; ``is_details`` adds the flags."""
-    query = request.query
-    details = query.get("is_details", query.get("isDetails", "false")).lower()
-    if details not in ("true", "false"):
-        raise errors.wrong_type()
-    listings = request.app[HOUSE].listings
-    return web.json_response(
-        [market_view(one, details=details == "true") for one in listings]
-    )
+    details = asked.flag(request, "is_details", "isDetails")
+    conditions = request.app[HOUSE].conditions
+    rows = [
+        market_view(one, condition=conditions.of(market=one.market), details=details)
+        for one in request.app[HOUSE].listings
+        if conditions.is_listed(market=one.market)
+    ]
+    return answer(request, json_body(rows))
 
 
 async def ticker(request: web.Request) -> web.Response:
     """GET /v1/ticker: the named markets."""
     house = request.app[HOUSE]
-    tapes = _tapes(request, house)
-    return _present(tapes, lambda t: ticker_view(t, now_ms=house.now_ms()))
+    return answer(request, _tickers(asked.tapes(request, house), house.now_ms()))
 
 
 async def ticker_all(request: web.Request) -> web.Response:
     """GET /v1/ticker/all: all markets of the quote currencies."""
     house = request.app[HOUSE]
-    text = ",".join(request.query.getall("quote_currencies", []))
-    if not text:
-        raise errors.missing_parameter()
-    wanted = {code.strip().upper() for code in text.split(",")}
-    if not wanted <= {"KRW", "BTC", "USDT"}:
-        raise errors.wrong_value()
-    tapes = list(house.venue.tapes.values()) if "KRW" in wanted else []
-    await look_through(house, tapes)
-    return _present(tapes, lambda t: ticker_view(t, now_ms=house.now_ms()))
+    if "KRW" not in asked.quotes(request):
+        return answer(request, b"[]")
+    await look_through(house)
+    return answer(request, ticker_all_bytes(house))
+
+
+def ticker_all_bytes(house: House, /) -> bytes:
+    """Return the tickers of all listed markets as JSON."""
+    is_listed = house.conditions.is_listed
+    tapes = [tape for name, tape in house.tapes.items() if is_listed(market=name)]
+    return _tickers(tapes, house.now_ms())
+
+
+def _tickers(tapes: list[Tape], now_ms: int) -> bytes:
+    texts = (ticker_text(tape, now_ms=now_ms) for tape in tapes)
+    return f"[{','.join(text for text in texts if text is not None)}]".encode()
 
 
 async def orderbook(request: web.Request) -> web.Response:
     """GET /v1/orderbook: up to 30 levels of the named markets."""
-    house = request.app[HOUSE]
-    levels = _number(request, "count", default=BOOK_LEVELS, most=BOOK_LEVELS)
+    count = asked.number(request, "count", default=DEPTH, most=DEPTH)
+    level = asked.level(request)
 
-    def view(tape: Tape) -> Json | None:
-        grid = TickGrid(ticks=ticks_of(market=tape.market))
-        return orderbook_view(tape, grid=grid, levels=levels, now_ms=house.now_ms())
+    def view(tape: Tape, now_ms: int) -> Json | None:
+        return orderbook_view(tape, now_ms=now_ms, levels=count, level=level)
 
-    return _present(_tapes(request, house), view)
+    return _each(request, view)
 
 
 async def instruments(request: web.Request) -> web.Response:
-    """GET /v1/orderbook/instruments: ticks of the named markets."""
+    """GET /v1/orderbook/instruments: ticks and book levels of the named markets."""
+    return _each(request, lambda tape, now_ms: instrument_view(tape, now_ms=now_ms))
+
+
+async def supported_levels(request: web.Request) -> web.Response:
+    """GET /v1/orderbook/supported_levels: what `instruments` has replaced."""
+    return _each(request, lambda tape, now_ms: levels_view(tape, now_ms=now_ms))
+
+
+def _each(
+    request: web.Request, view: Callable[[Tape, int], Json | None]
+) -> web.Response:
+    """Answer a row for each named market that has traded."""
     house = request.app[HOUSE]
-    tapes = _tapes(request, house)
-    return _present(tapes, lambda t: instrument_view(t, now_ms=house.now_ms()))
+    now_ms = house.now_ms()
+    rows = [view(tape, now_ms) for tape in asked.tapes(request, house)]
+    return answer(request, json_body([row for row in rows if row is not None]))
 
 
-async def candles_minutes(request: web.Request) -> web.Response:
-    """GET /v1/candles/minutes/{unit}: newest first, none for silent times."""
-    unit = request.match_info["unit"]
-    if not unit.isdecimal() or int(unit) not in MINUTE_UNITS:
-        raise errors.wrong_value()
-    house, tape, before, count = _candle_call(request)
-    bars = tape.candles(
-        unit=int(unit), before=before, count=count, now_ms=house.now_ms()
-    )
-    return web.json_response(
-        minute_candles(market=tape.market, unit=int(unit), bars=bars)
-    )
+async def trades_ticks(request: web.Request) -> web.Response:
+    """GET /v1/trades/ticks: trades of today or of a day of the last week, newest first.
 
-
-async def candles_days(request: web.Request) -> web.Response:
-    """GET /v1/candles/days: days begin at 0h UTC."""
-    house, tape, before, count = _candle_call(request)
-    bars = tape.candles(unit=DAY, before=before, count=count + 1, now_ms=house.now_ms())
-    extra = max(len(bars) - count, 0)
-    rows = day_candles(
-        market=tape.market,
-        bars=bars.part(extra, len(bars)),
-        before=bars.part(0, extra),
-        converted=request.query.get("converting_price_unit"),
-    )
-    return web.json_response(rows)
-
-
-def _candle_call(request: web.Request) -> tuple[House, Tape, int, int]:
-    """Return (house, tape, first minute that is too late, number of candles)."""
+    ``to`` and ``cursor`` are exclusive.
+    """
     house = request.app[HOUSE]
-    tape = _tape(house, request.query.get("market"))
-    count = _number(request, "count", default=1, most=CANDLE_PAGE)
+    tape = asked.tape(request, house)
+    count = asked.number(request, "count", default=1, most=TRADES_PAGE)
+    first_ms, until_ms = _range(request, house.now_ms())
+    cursor = request.query.get("cursor")
+    if cursor:
+        if not cursor.isdecimal():
+            raise errors.wrong_type()
+        until_ms = min(until_ms, int(cursor) // SEQUENCE)
+    rows = _newest(tape, first_ms, until_ms, count, int(cursor) if cursor else None)
+    return answer(request, json_body(rows))
+
+
+def _range(request: web.Request, now_ms: int) -> tuple[int, int]:
+    """Return the first and the last millisecond that are asked for."""
+    days_ago = request.query.get("days_ago")
+    day_ms = now_ms // DAY_MS * DAY_MS
+    if days_ago:
+        if not days_ago.isdecimal():
+            raise errors.wrong_type()
+        if not 1 <= int(days_ago) <= DAYS_AGO:
+            raise errors.wrong_value()
+        day_ms -= int(days_ago) * DAY_MS
     to = request.query.get("to")
-    end_ms = house.now_ms() + 1 if not to else _moment(to)
-    return house, tape, -(-end_ms // MINUTE_MS), count
+    end_ms = day_ms + (asked.time_of_day(to) if to else DAY_MS)
+    return day_ms, min(end_ms - 1, now_ms)
 
 
-def _moment(text: str) -> int:
-    """Return the real ms of `2025-07-01T12:00:00`, UTC unless a zone is given."""
-    # A plus sign that was not encoded arrives as a space.
-    text = re.sub(r" (\d\d:?\d\d)$", r"+\1", text.strip()) if "T" in text else text
-    try:
-        at = datetime.fromisoformat(text)
-    except ValueError as error:
-        raise errors.wrong_type() from error
-    aware = at if at.tzinfo is not None else at.replace(tzinfo=UTC)
-    return int(aware.timestamp() * 1000)
-
-
-def _number(request: web.Request, name: str, *, default: int, most: int) -> int:
-    text = request.query.get(name)
-    if not text:
-        return default
-    if not re.fullmatch(r"-?\d{1,9}", text):
-        raise errors.wrong_type()
-    if int(text) < 1:
-        raise errors.wrong_value()
-    return min(int(text), most)
-
-
-def _tapes(request: web.Request, house: House) -> list[Tape]:
-    names = ",".join(request.query.getall("markets", []))
-    if not names:
-        raise errors.missing_parameter()
-    return [_tape(house, name.strip()) for name in names.split(",")]
-
-
-def _tape(house: House, market: str | None) -> Tape:
-    if not market:
-        raise errors.missing_parameter()
-    tape = house.venue.tapes.get(market.upper())
-    if tape is None:
-        raise errors.unknown_code()
-    return tape
-
-
-def _present(tapes: list[Tape], view: Callable[[Tape], Json | None]) -> web.Response:
-    rows = [view(tape) for tape in tapes]
-    return web.json_response([row for row in rows if row is not None])
+def _newest(
+    tape: Tape, first_ms: int, until_ms: int, count: int, cursor: int | None
+) -> list[Json]:
+    """Return the newest trades before *cursor*, newest first."""
+    look_ms, rows = _LOOK_MS, list[Json]()
+    while len(rows) < count and until_ms >= first_ms:
+        after_ms = max(until_ms - look_ms, first_ms - 1)
+        found = trade_rows(tape, after_ms=after_ms, until_ms=until_ms)
+        rows += [
+            row
+            for row in reversed(found)
+            if cursor is None or row["sequential_id"] < cursor
+        ]
+        # Quiet coins trade rarely: look further back each time.
+        until_ms, look_ms = after_ms, look_ms * 4
+    return rows[:count]

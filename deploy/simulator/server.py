@@ -12,6 +12,7 @@ from aiohttp import web
 
 from deploy.simulator import (
     admin,
+    candles,
     faults_http,
     order_cancels,
     order_lookups,
@@ -29,7 +30,8 @@ from deploy.simulator.calls import (
     public,
 )
 from deploy.simulator.faults_ways import breakable
-from deploy.simulator.house import HOUSE, House, look_through
+from deploy.simulator.house import HOUSE, House
+from deploy.simulator.lookahead import keep_ahead
 from deploy.simulator.venue import instant
 
 BEAT_SECONDS: Final = 0.25
@@ -39,10 +41,19 @@ QUOTATION: Final[dict[tuple[str, str], tuple[str, Handler]]] = {
     ("GET", "/v1/market/all"): ("market", quotation.market_all),
     ("GET", "/v1/ticker"): ("ticker", quotation.ticker),
     ("GET", "/v1/ticker/all"): ("ticker", quotation.ticker_all),
-    ("GET", "/v1/candles/minutes/{unit}"): ("candle", quotation.candles_minutes),
-    ("GET", "/v1/candles/days"): ("candle", quotation.candles_days),
+    ("GET", "/v1/candles/seconds"): ("candle", candles.of_seconds),
+    ("GET", "/v1/candles/minutes/{unit}"): ("candle", candles.of_minutes),
+    ("GET", "/v1/candles/days"): ("candle", candles.of_days),
+    ("GET", "/v1/candles/weeks"): ("candle", candles.of_weeks),
+    ("GET", "/v1/candles/months"): ("candle", candles.of_months),
+    ("GET", "/v1/candles/years"): ("candle", candles.of_years),
     ("GET", "/v1/orderbook"): ("orderbook", quotation.orderbook),
     ("GET", "/v1/orderbook/instruments"): ("orderbook", quotation.instruments),
+    ("GET", "/v1/orderbook/supported_levels"): (
+        "orderbook",
+        quotation.supported_levels,
+    ),
+    ("GET", "/v1/trades/ticks"): ("trade", quotation.trades_ticks),
 }
 
 _SEE_MONEY, _SEE_ORDERS, _ORDER = (
@@ -138,21 +149,16 @@ def _how(house: House) -> dict[str, object]:
 
 
 async def _matching(app: web.Application) -> AsyncIterator[None]:
-    """Keep matching going although nobody asks, and look through history once."""
+    """Keep matching going although nobody asks, and markets ready to be asked."""
     tasks = [
         asyncio.create_task(_match_for_ever(app[HOUSE])),
-        asyncio.create_task(_warm_up(app[HOUSE])),
+        asyncio.create_task(keep_ahead(app[HOUSE])),
     ]
     yield
     for task in tasks:
         task.cancel()
         with contextlib.suppress(asyncio.CancelledError):
             await task
-
-
-async def _warm_up(house: House) -> None:
-    """Compute each market's year, one at a time, before somebody asks for all."""
-    await look_through(house, house.tapes.values())
 
 
 async def _match_for_ever(house: House) -> None:

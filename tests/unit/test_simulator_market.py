@@ -11,8 +11,7 @@ from common.money import KRW_TICKS, STABLE_TICKS, ticks_of
 from deploy.simulator.liveliness import suggested_speed
 from deploy.simulator.market import BLOCK, HISTORY_DAYS, SyntheticMarket
 from deploy.simulator.path import Cells
-from deploy.simulator.ticks import TickGrid
-from deploy.simulator.venue import exact
+from deploy.simulator.ticks import TickGrid, exact
 
 DAY = 1440
 

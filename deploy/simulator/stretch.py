@@ -1,0 +1,177 @@
+"""A stretch of a market's coming trades, with the day's figures after each of them.
+
+Everything a ticker shows is summed up once for many trades, so that reading it at an
+instant is a search and a row. What a stretch holds does not depend on who asked when.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from deploy.simulator.bars import Bars, rolled
+from deploy.simulator.clock import DAY, MINUTE_MS
+from deploy.simulator.feed import Trades
+from deploy.simulator.path import Ints
+from deploy.simulator.reel import NEVER, Last, directions
+from deploy.simulator.ticks import Floats
+
+
+class Year(NamedTuple):
+    """Extremes of the 52 weeks before a day, and the days' first minutes."""
+
+    high: float
+    high_minute: int
+    low: float
+    low_minute: int
+    previous_close: float
+    """Last price before the day; NaN on the day of the first trade."""
+
+
+@dataclass(slots=True, eq=False)
+class Moment:
+    """What a market shows from one instant until something changes."""
+
+    from_ms: int
+    until_ms: int
+    at_ms: int
+    """Instant of the last trade."""
+    bid: bool
+    """Whether the last trade was a buyer's."""
+    opening: float
+    year: Year
+    price: float
+    volume: float
+    high: float
+    low: float
+    quote_today: float
+    volume_today: float
+    quote_24h: float
+    volume_24h: float
+    text: str = ""
+    """How the ticker puts it, once somebody has asked."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stretch:
+    """Trades of ``[begin_ms, end_ms)`` within one UTC day; the one before leads them."""
+
+    begin_ms: int
+    end_ms: int
+    at_ms: Ints
+    """Instants of the trades, and the stretch's end."""
+    bid: NDArray[np.bool_]
+    figures: Floats
+    """Per trade: price, volume, high, low, quote and volume today and in 24 hours."""
+    quote: Floats
+    fallen_out: list[tuple[float, float]]
+    """Per real minute: quote and volume that 24 hours no longer hold."""
+    openings: tuple[float, float]
+    """The day's opening up to the begin, and since the first trade here."""
+    year: Year
+
+    def trades(self, *, after_ms: int, until_ms: int) -> Trades:
+        """Return the trades in ``(after_ms, until_ms]`` that are in the stretch."""
+        a, b = self.at_ms.searchsorted((after_ms, until_ms), side="right").tolist()
+        chosen = slice(max(a, 1), b)
+        figures = self.figures[chosen]
+        return Trades(
+            self.at_ms[chosen], figures[:, 0], figures[:, 1], self.quote[chosen]
+        )
+
+    def before(self, *, at_ms: int) -> Last:
+        """Return the last trade up to an instant of the stretch."""
+        i = self._index(at_ms)
+        price, volume = self.figures[i, :2].tolist()
+        return Last(self.at_ms.item(i), price, volume, self.bid.item(i))
+
+    def _index(self, now_ms: int) -> int:
+        # On so few elements it beats numpy's own search three times.
+        return bisect_right(self.at_ms.data, now_ms) - 1
+
+    def moment(self, *, now_ms: int) -> Moment | None:
+        """Return the figures at an instant of the stretch; None before any trade."""
+        i = self._index(now_ms)
+        at_ms, following = self.at_ms[i : i + 2].tolist()
+        if at_ms == NEVER:
+            return None
+        minute = now_ms // MINUTE_MS
+        price, volume, high, low, quote, coins, quote_24h, coins_24h = self.figures[
+            i
+        ].tolist()
+        gone_quote, gone_coins = self.fallen_out[minute - self.begin_ms // MINUTE_MS]
+        return Moment(
+            max(at_ms, self.begin_ms, minute * MINUTE_MS),
+            min(following, (minute + 1) * MINUTE_MS),
+            at_ms,
+            self.bid.item(i),
+            self.openings[i > 0],
+            self.year,
+            *(price, volume, high, low, quote, coins),
+            # Silence leaves the dust of two long sums.
+            max(quote_24h - gone_quote, 0.0),
+            max(coins_24h - gone_coins, 0.0),
+        )
+
+
+def stretch(
+    *,
+    begin_ms: int,
+    end_ms: int,
+    trades: Trades,
+    before: Last,
+    recent: Bars,
+    year: Year,
+) -> Stretch:
+    """Sum up the *trades* of ``[begin_ms, end_ms)``.
+
+    *recent* = the minutes of the 24 hours up to *begin_ms*, cut there.
+    """
+    first = begin_ms // MINUTE_MS
+    today = rolled(recent.between(first // DAY * DAY, first + 1), unit=DAY)
+    price = np.concatenate(([before.price], trades.price))
+    high, low = price.copy(), price.copy()
+    if len(today):
+        high[0], low[0] = today.high[0], today.low[0]
+    # Without a trade today the head shows the last price, which counts no further.
+    counted = 0 if len(today) else 1
+    np.maximum.accumulate(high[counted:], out=high[counted:])
+    np.minimum.accumulate(low[counted:], out=low[counted:])
+    opening = float(today.open[0]) if len(today) else before.price
+    since = opening if len(today) or not len(trades) else float(trades.price[0])
+    columns = (
+        *(price, np.concatenate(([before.volume], trades.volume)), high, low),
+        *(_running(trades.quote, today.quote), _running(trades.volume, today.volume)),
+        *(_running(trades.quote, recent.quote), _running(trades.volume, recent.volume)),
+    )
+    return Stretch(
+        begin_ms=begin_ms,
+        end_ms=end_ms,
+        at_ms=np.concatenate(([before.at_ms], trades.at_ms, [end_ms])),
+        bid=directions(price, bid=before.bid),
+        figures=np.column_stack(columns),
+        quote=np.concatenate(([0.0], trades.quote)),
+        fallen_out=_fallen_out(recent, first, (end_ms - 1) // MINUTE_MS),
+        openings=(opening, since),
+        year=year,
+    )
+
+
+def _running(amounts: Floats, earlier: Floats) -> Floats:
+    """Return the sums before and after each amount, the earlier ones in."""
+    sums = np.empty(len(amounts) + 1)
+    sums[0] = earlier.sum()
+    sums[1:] = amounts
+    return np.cumsum(sums, out=sums)
+
+
+def _fallen_out(recent: Bars, first: int, last: int) -> list[tuple[float, float]]:
+    """Return what the 24 hours before *first* held and each later minute's do not."""
+    at = np.searchsorted(recent.minute, np.arange(first, last + 1) - DAY)
+    quote = np.concatenate(([0.0], np.cumsum(recent.quote)))[at]
+    volume = np.concatenate(([0.0], np.cumsum(recent.volume)))[at]
+    return list(zip(quote.tolist(), volume.tolist(), strict=True))
