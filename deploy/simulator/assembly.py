@@ -7,6 +7,7 @@ from argparse import Namespace
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
+from functools import partial
 from ipaddress import ip_address
 
 from deploy.simulator.assumptions import Assumptions, UnknownAssumption
@@ -16,10 +17,11 @@ from deploy.simulator.conditions import Conditions
 from deploy.simulator.faults import Faults
 from deploy.simulator.feed import Feed
 from deploy.simulator.house import House, real_ms
-from deploy.simulator.journal import CLOCK, Journal, Line
+from deploy.simulator.journal import CLOCK, Entry, Journal, Line
 from deploy.simulator.limits import RateLimits
 from deploy.simulator.liveliness import suggested_speed
 from deploy.simulator.market import SyntheticMarket
+from deploy.simulator.names import COINS
 from deploy.simulator.path import Listing, PathSource
 from deploy.simulator.tape import Tape
 from deploy.simulator.upstream import Upstream
@@ -58,15 +60,19 @@ def build_house(options: Namespace, stack: contextlib.ExitStack) -> House:
         journal = Journal(directory=options.state)
         stack.callback(journal.close)
         events = list(journal.read())
-    kept = next((line for line in events if line["event"] == CLOCK), None)
+    kept = next((line for line in events if isinstance(line, dict)), None)
     _check_origin(options, kept)
-    outside = _upstream(options) if options.upstream else _path(options, kept, now_ms)
+    conditions = Conditions(assumptions=_assumptions(options))
+    outside = (
+        _upstream(options)
+        if options.upstream
+        else _path(options, conditions, kept, now_ms)
+    )
     if journal is not None and kept is None:
         journal.append(_first_line(options, outside.clock))
-    assumptions = _assumptions(options)
     venue = Venue(
         feeds=outside.feeds,
-        conditions=Conditions(assumptions=assumptions),
+        conditions=conditions,
         latency_ms=options.latency,
         seed=options.seed,
     )
@@ -90,7 +96,9 @@ def build_house(options: Namespace, stack: contextlib.ExitStack) -> House:
     )
 
 
-def _path(options: Namespace, kept: Line | None, now_ms: int) -> _Outside:
+def _path(
+    options: Namespace, conditions: Conditions, kept: Entry | None, now_ms: int
+) -> _Outside:
     """Return a computed or recorded market, where it is or where it was left."""
     source, wanted_ms, step_ms = _source(options)
     clock = (
@@ -99,7 +107,12 @@ def _path(options: Namespace, kept: Line | None, now_ms: int) -> _Outside:
         else _kept_clock(kept)
     )
     tapes = {
-        one.market: Tape(market=one.market, source=source, clock=clock)
+        one.market: Tape(
+            market=one.market,
+            source=source,
+            clock=clock,
+            ticks=partial(conditions.ticks, market=one.market),
+        )
         for one in source.listings
     }
     return _Outside(feeds=tapes, tapes=tapes, listings=source.listings, clock=clock)
@@ -153,15 +166,16 @@ def _source(options: Namespace) -> tuple[PathSource, int, int]:
     if (options.replay is None) != (options.replay_from is None):
         raise CannotStart("--replay and --replay-from go together; give both or none")
     if options.replay is None:
-        return SyntheticMarket(seed=options.seed), 0, MINUTE_MS
+        source = SyntheticMarket(seed=options.seed, markets=options.markets)
+        return source, 0, MINUTE_MS
     # Reading recordings needs pyarrow, which takes a second to load.
     from deploy.simulator.replay import ReplayUnusable, load_replay
 
     try:
-        source = load_replay(file=options.replay, at=options.replay_from)
+        recorded = load_replay(file=options.replay, at=options.replay_from)
     except ReplayUnusable as error:
         raise CannotStart(str(error)) from error
-    return source, int(options.replay_from.timestamp() * 1000), HOUR_MS
+    return recorded, int(options.replay_from.timestamp() * 1000), HOUR_MS
 
 
 def _new_clock(
@@ -178,12 +192,14 @@ def _origin(options: Namespace) -> str:
     if options.upstream:
         return f"upstream {options.upstream}"
     if options.replay is None:
-        return f"seed {options.seed}"
+        markets = options.markets
+        named = "" if markets == len(COINS) else f" with {markets} markets"
+        return f"seed {options.seed}{named}"
     return f"{options.replay.name} from {options.replay_from.isoformat()}"
 
 
-def _first_line(options: Namespace, clock: PathClock | None) -> Line:
-    origin: Line = {"event": CLOCK, "origin": _origin(options)}
+def _first_line(options: Namespace, clock: PathClock | None) -> Entry:
+    origin: Entry = {"event": CLOCK, "origin": _origin(options)}
     if clock is None:
         return origin
     return origin | {
@@ -193,7 +209,7 @@ def _first_line(options: Namespace, clock: PathClock | None) -> Line:
     }
 
 
-def _check_origin(options: Namespace, kept: Line | None) -> None:
+def _check_origin(options: Namespace, kept: Entry | None) -> None:
     """Refuse to go on with the accounts and orders of another market."""
     if kept is None:
         return
@@ -207,7 +223,7 @@ def _check_origin(options: Namespace, kept: Line | None) -> None:
         )
 
 
-def _kept_clock(kept: Line) -> PathClock:
+def _kept_clock(kept: Entry) -> PathClock:
     """Return the clock of an earlier run, so that its path goes on."""
     return PathClock(
         start_ms=int(kept["start_ms"]),

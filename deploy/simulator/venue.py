@@ -7,7 +7,7 @@ again, later or after a restart, tells the same story.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -76,17 +76,22 @@ class Venue:
     ) -> None:
         self.feeds = feeds
         self.conditions = conditions or Conditions()
-        self.engine = MatchingEngine(observe=self._tell)
+        self.engine = MatchingEngine(observe=self._tell, settle=self._keep)
         self.latency_ms = latency_ms
         self._seed = seed
         self._told = 0
         self._pending = Pending()
         self._listeners: list[Listener] = []
         self._walks: dict[str, Walk] = {}
+        self._keepers: list[Callable[[Sequence[VenueEvent]], None]] = []
 
     def listen(self, listener: Listener, /) -> None:
         """Call *listener* with each event and the order as it then is, if any."""
         self._listeners.append(listener)
+
+    def keep(self, keeper: Callable[[Sequence[VenueEvent]], None], /) -> None:
+        """Call *keeper* with all events of an operation, before anybody is answered."""
+        self._keepers.append(keeper)
 
     # --- what clients and operators ask ----------------------------------------------
 
@@ -143,7 +148,7 @@ class Venue:
             raise OrderNotFound(order.uuid)
         if not self._pending.is_cancelling(uuid=order.uuid):
             at_ms = now_ms + self.latency_ms
-            self._tell(CancelAsked(uuid=order.uuid, at_ms=at_ms, successor=successor))
+            self._settle(CancelAsked(uuid=order.uuid, at_ms=at_ms, successor=successor))
 
     def cancel_and_new(
         self, *, order: Order, request: NewOrder, remain_only: bool, now_ms: int
@@ -173,7 +178,7 @@ class Venue:
         self.advance(now_ms=now_ms)
         was = self.conditions.is_offline(market=market)
         condition = self.conditions.change(market=market, **changes)
-        self._tell(
+        self._settle(
             MarketChanged(market=market, condition=condition.written(), at_ms=now_ms)
         )
         if condition.delisted:
@@ -187,7 +192,7 @@ class Venue:
         self.advance(now_ms=now_ms)
         was = self.conditions.maintenance
         self.conditions.maintenance = on
-        self._tell(MaintenanceSet(on=on, at_ms=now_ms))
+        self._settle(MaintenanceSet(on=on, at_ms=now_ms))
         if was and not on:
             for market in self.engine.markets_waiting():
                 if not self.conditions.is_offline(market=market):
@@ -203,16 +208,17 @@ class Venue:
 
     def _advance(self, market: str, now_ms: int) -> None:
         while (due := self._pending.next(market=market, now_ms=now_ms)) is not None:
-            self._walk_to(market, due.at_ms)
+            # What was due during a maintenance takes effect when it is over.
+            at_ms = max(due.at_ms, self._walk(market, due.at_ms).passed_ms)
+            self._walk_to(market, at_ms)
             order = self.engine.order(uuid=due.uuid)
             if order.state is not State.WAIT:
                 self._pending.successor(uuid=due.uuid)  # filled before it was ended
             elif due.arrives and not order.arrived:
-                levels = self._opposite(order.request, due.at_ms)
-                at = instant(due.at_ms)
-                self.engine.arrive(uuid=order.uuid, levels=levels, at=at)
+                levels = self._opposite(order.request, at_ms)
+                self.engine.arrive(uuid=order.uuid, levels=levels, at=instant(at_ms))
             elif not due.arrives:
-                self._end(order, due.at_ms)
+                self._end(order, at_ms)
         self._walk_to(market, now_ms)
 
     def _walk_to(self, market: str, until_ms: int) -> None:
@@ -271,17 +277,30 @@ class Venue:
             case MarketChanged():
                 condition = Condition.read(event.condition)
                 self.conditions.put(market=event.market, condition=condition)
+                self._walked([event.market], event.at_ms)
             case MaintenanceSet():
                 self.conditions.maintenance = event.on
+                self._walked(self.engine.markets_waiting(), event.at_ms)
             case _:
                 self.engine.apply(event=event)
         self._follow(event)
         order = self._order_of(event)
         if order is not None and isinstance(event, Arrived | Traded | Ended):
-            # What was seen up to here is in the log; the walk goes on from here.
             at = event.trade.at if isinstance(event, Traded) else event.at
-            market = order.request.market
-            self._walks[market] = Walk(feed=self.feeds[market], at_ms=milliseconds(at))
+            self._walked([order.request.market], milliseconds(at))
+
+    def _walked(self, markets: Iterable[str], at_ms: int) -> None:
+        """Go on from *at_ms*: what happened up to there is in the log."""
+        for market in markets:
+            self._walks[market] = Walk(feed=self.feeds[market], at_ms=at_ms)
+
+    def _settle(self, event: VenueEvent) -> None:
+        self._tell(event)
+        self._keep([event])
+
+    def _keep(self, events: Sequence[VenueEvent]) -> None:
+        for keeper in self._keepers:
+            keeper(events)
 
     def _tell(self, event: VenueEvent) -> None:
         self._follow(event)

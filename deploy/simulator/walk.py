@@ -30,7 +30,7 @@ class Walk:
 
     def __init__(self, *, feed: Feed, at_ms: int) -> None:
         self._feed = feed
-        self._passed_ms = at_ms
+        self.passed_ms = at_ms
         self._known_ms = at_ms
         self._trades = feed.trades(after_ms=at_ms, until_ms=at_ms)
         self._index = 0
@@ -38,7 +38,7 @@ class Walk:
 
     def skip(self, *, until_ms: int) -> None:
         """Let the trades up to *until_ms* pass without looking at them."""
-        self._passed_ms = max(self._passed_ms, until_ms)
+        self.passed_ms = max(self.passed_ms, until_ms)
         self._found = None
 
     def next_hit(self, *, touch: Touch, until_ms: int) -> Hit | None:
@@ -56,7 +56,7 @@ class Walk:
             if self._known_ms >= until_ms:
                 break
             self._fetch(until_ms)
-        self._passed_ms = max(self._passed_ms, until_ms)
+        self.passed_ms = max(self.passed_ms, until_ms)
         return None
 
     def _take(self, hit: int) -> Hit:
@@ -69,7 +69,7 @@ class Walk:
 
     def _fetch(self, until_ms: int) -> None:
         begin, end = (
-            max(self._known_ms, self._passed_ms),
+            max(self._known_ms, self.passed_ms),
             until_ms + self._feed.ahead_ms,
         )
         self._trades = self._feed.trades(after_ms=begin, until_ms=end)
@@ -78,7 +78,7 @@ class Walk:
     def _search(self, touch: Touch) -> int:
         """Return the index of the first trade to come that hits, or the length."""
         if self._found is None or self._found[0] != touch:
-            passed = np.searchsorted(self._trades.at_ms, self._passed_ms, side="right")
+            passed = np.searchsorted(self._trades.at_ms, self.passed_ms, side="right")
             first = max(self._index, int(passed))
             hit = first + _first_hit(self._trades.price[first:], touch)
             self._found = (touch, hit)

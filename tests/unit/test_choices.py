@@ -6,7 +6,12 @@ from pathlib import Path
 
 import pytest
 
-from deploy.choices import InvalidChoice, common_choices, replay_choices
+from deploy.choices import (
+    InvalidChoice,
+    common_choices,
+    price_choice,
+    replay_choices,
+)
 
 
 @pytest.mark.parametrize("seed", ["seven", "-1", "1.5", "٣", "1e3"])
@@ -54,3 +59,43 @@ def test_a_replay_file_that_is_not_there_is_named() -> None:
 def test_a_replay_day_without_a_file_is_refused() -> None:
     with pytest.raises(InvalidChoice, match="REPLAY names no file"):
         replay_choices({"REPLAY_FROM": "2021-06-15"})
+
+
+@pytest.mark.parametrize(
+    ("text", "source"),
+    [
+        ("", None),
+        ("upbit", "https://api.upbit.com"),
+        ("synthetic", "synthetic"),
+        ("http://127.0.0.1:8100", "http://127.0.0.1:8100"),
+        ("https://exchange.example/", "https://exchange.example"),
+    ],
+)
+def test_prices_come_from_upbit_an_exchange_or_a_synthetic_market(
+    text: str, source: str | None
+) -> None:
+    assert price_choice({"PAPER_PRICES": text}) == source
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "real",
+        "http://exchange.example",
+        "http://127.0.0.1",
+        "https://key:secret@api.upbit.com",
+        "https://api.upbit.com/v1",
+        "https://api.upbit.com?x=1",
+        "ftp://127.0.0.1:21",
+        "https://[",
+    ],
+)
+def test_prices_that_could_be_forged_or_are_no_exchange_are_refused(text: str) -> None:
+    with pytest.raises(InvalidChoice, match="PAPER_PRICES must be upbit, synthetic"):
+        price_choice({"PAPER_PRICES": text})
+
+
+def test_a_seed_means_a_synthetic_market() -> None:
+    assert price_choice({"SEED": "42"}) == "synthetic"
+    with pytest.raises(InvalidChoice, match="give one"):
+        price_choice({"SEED": "42", "PAPER_PRICES": "upbit"})

@@ -28,7 +28,7 @@ def test_every_assumption_is_explained_with_its_choices_in_their_order() -> None
     assert explained == CHOICES
 
 
-def test_every_option_is_explained() -> None:
+def test_every_option_is_explained_and_no_other_is_used() -> None:
     answer = subprocess.run(
         [sys.executable, "-m", "deploy.simulator", "--help"],
         capture_output=True,
@@ -42,6 +42,11 @@ def test_every_option_is_explained() -> None:
     assert "--port" in options
     explained = re.findall(r"`(--[a-z-]+)[^`]*`", TEXT.partition("## All options")[2])
     assert set(explained) == options
+    starts = re.findall(r"-m deploy\.simulator (.*(?:\\\n.*)*)", TEXT)
+    assert len(starts) == 3
+    assert {
+        one for start in starts for one in re.findall(r"--[a-z-]+", start)
+    } < options
 
 
 def test_every_kind_of_fault_is_explained() -> None:

@@ -58,12 +58,19 @@ Events = list[Event]
 class MatchingEngine(ExchangeState):
     """All accounts of one exchange, and what happens when orders come in.
 
-    *observe* is told of each event right after it was applied.
+    *observe* is told of each event right after it was applied, *settle* of all events
+    of an operation once it is complete: what is remembered, is remembered whole.
     """
 
-    def __init__(self, *, observe: Callable[[Event], None] | None = None) -> None:
+    def __init__(
+        self,
+        *,
+        observe: Callable[[Event], None] | None = None,
+        settle: Callable[[Events], None] | None = None,
+    ) -> None:
         super().__init__()
         self._observe = observe
+        self._settle = settle
 
     def open_account(self, *, account: str, balances: Mapping[str, Decimal]) -> Events:
         """Make an account with free *balances* by currency; its name must be new."""
@@ -75,19 +82,19 @@ class MatchingEngine(ExchangeState):
             Deposited(account=account, currency=currency, amount=amount)
             for currency, amount in balances.items()
         ]
-        return self._happen(Opened(account=account), *deposits)
+        return self._settled(self._happen(Opened(account=account), *deposits))
 
     def deposit(self, *, account: str, currency: str, amount: Decimal) -> Events:
         """Add to a free balance, or take from it; raises ValueError below zero."""
-        return self._happen(
-            Deposited(account=account, currency=currency, amount=amount)
-        )
+        event = Deposited(account=account, currency=currency, amount=amount)
+        return self._settled(self._happen(event))
 
     def burn(self, *, account: str, identifier: str) -> Events:
         """Use an identifier up although no order carries it."""
         if identifier in self._accounts[account].identifiers:
             return []
-        return self._happen(Burned(account=account, identifier=identifier))
+        event = Burned(account=account, identifier=identifier)
+        return self._settled(self._happen(event))
 
     def check(
         self,
@@ -127,10 +134,13 @@ class MatchingEngine(ExchangeState):
 
     def place(self, *, order: Order) -> Events:
         """Accept an order that `check` returned and lock what it needs."""
-        return self._happen(Placed(order=order))
+        return self._settled(self._happen(Placed(order=order)))
 
     def arrive(self, *, uuid: str, levels: Sequence[Level], at: datetime) -> Events:
         """Let an accepted order meet the market; *levels* = the outside's other side."""
+        return self._settled(self._arrive_among(uuid, levels, at))
+
+    def _arrive_among(self, uuid: str, levels: Sequence[Level], at: datetime) -> Events:
         order = self._open_order(uuid)
         resting = self._market(order.request.market).resting
         found = offers(taker=order, resting=resting, levels=levels)
@@ -167,12 +177,12 @@ class MatchingEngine(ExchangeState):
                     left = EXACT.subtract(left, size)
                 if size > ZERO:
                     events += self._trade(uuid, own, size, at, is_maker=True)
-        return events
+        return self._settled(events)
 
     def cancel(self, *, uuid: str, at: datetime) -> Events:
         """End an open order and free what it still binds; raises OrderNotFound."""
         self._open_order(uuid)
-        return self._end(uuid, State.CANCEL, at)
+        return self._settled(self._end(uuid, State.CANCEL, at))
 
     def _happen(self, *events: Event) -> Events:
         for event in events:
@@ -180,6 +190,11 @@ class MatchingEngine(ExchangeState):
             if self._observe is not None:
                 self._observe(event)
         return list(events)
+
+    def _settled(self, events: Events) -> Events:
+        if self._settle is not None and events:
+            self._settle(events)
+        return events
 
     def _open_order(self, uuid: str) -> Order:
         order = self.order(uuid=uuid)
