@@ -32,6 +32,7 @@ from deploy.simulator.calls import (
 from deploy.simulator.faults_ways import breakable
 from deploy.simulator.house import HOUSE, House
 from deploy.simulator.lookahead import keep_ahead
+from deploy.simulator.stream import add_streams
 from deploy.simulator.venue import instant
 
 BEAT_SECONDS: Final = 0.25
@@ -105,6 +106,7 @@ def application(*, house: House) -> web.Application:
         handler = _struck(done, house)
         _add(app, method, path, private(group=group, scope=scope, handler=handler))
     app.router.add_get("/healthz", healthz)
+    add_streams(app)
     if house.upstream is not None:
         upstream_relay.prepare(app)
     app.cleanup_ctx.append(_matching)

@@ -42,12 +42,16 @@ class Format(StrEnum):
 
 
 class StreamProblem(Exception):
-    """A request that is refused; ``name`` is the exchange's error name."""
+    """A request that is refused; ``name`` is the exchange's error name.
 
-    def __init__(self, name: str, message: str) -> None:
+    *lasting*: the connection goes on in any case.
+    """
+
+    def __init__(self, name: str, message: str, *, lasting: bool = False) -> None:
         super().__init__(message)
         self.name = name
         self.message = message
+        self.lasting = lasting
 
     def body(self) -> Json:
         """Return the error message as sent."""
