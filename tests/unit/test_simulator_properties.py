@@ -28,7 +28,7 @@ from hypothesis.stateful import (
 from common.money import KRW_TICKS, TickTable
 from deploy.simulator.feed import Book, Trades
 from deploy.simulator.journal import Journal
-from deploy.simulator.venue import Venue, instant, milliseconds
+from deploy.simulator.venue import Venue, milliseconds
 from user_project.trading.matching_orders import (
     Level,
     NewOrder,
@@ -232,7 +232,10 @@ class World(RuleBasedStateMachine):
     def somebody_trades(self, price: Decimal, volume: Decimal) -> None:
         self.venue.inject(market=MARKET, price=price, volume=volume, now_ms=self.now)
 
-    @rule(what=st.sampled_from(["maintain", "rules", "delist", "pay"]), data=st.data())
+    @rule(
+        what=st.sampled_from(["maintain", "rules", "grid", "delist", "pay"]),
+        data=st.data(),
+    )
     def operate(self, what: str, data: st.DataObject) -> None:
         """Let the exchange's operator or the owner do something rare."""
         if what == "maintain":
@@ -241,6 +244,8 @@ class World(RuleBasedStateMachine):
         elif what == "rules":
             ticks = data.draw(st.sampled_from([None, COARSE]))
             self.change_rules(ticks, data.draw(st.sampled_from([None, D(0)])))
+        elif what == "grid":
+            self.fill_under_a_new_grid()
         elif what == "pay":
             self.pay(data.draw(st.sampled_from([D("-250000.25"), D("1000000.125")])))
         elif data.draw(st.integers(0, 9)) == 0:
@@ -266,6 +271,21 @@ class World(RuleBasedStateMachine):
         self.venue.change_market(
             market=MARKET, now_ms=self.now, ticks=ticks, bid_fee=fee
         )
+
+    def fill_under_a_new_grid(self) -> None:
+        """An order whose price is no longer valid trades at it all the same."""
+        self.change_rules(None, None)
+        order = self.deliver(
+            NewOrder(**_SMALL | {"ord_type": OrderType.LIMIT} | _OFF_GRID)
+        )
+        if order is None:
+            return
+        self.pass_time(100, [])
+        self.change_rules(COARSE, None)
+        self.somebody_trades(PRICES[0], D(9))
+        after = self.venue.engine.order(uuid=order.uuid)
+        assert after.state is State.DONE
+        SEEN["off the new grid and filled"] += 1
 
     def delist(self) -> None:
         self.venue.change_market(market=GONE, now_ms=self.now, delisted=True)
@@ -323,11 +343,6 @@ class World(RuleBasedStateMachine):
         SEEN["filled"] += order.state is State.DONE
         SEEN["self-match prevented"] += order.prevented_volume > 0
         SEEN["partly filled"] += bool(order.trades and order.state is State.WAIT)
-        limit = order.request.limit
-        off_grid = limit is not None and not COARSE.is_on_tick(price=limit)
-        changed = self.venue.conditions.of(market=MARKET).ticks is not None
-        now = bool(order.trades) and order.trades[-1].at == instant(self.now)
-        SEEN["off the new grid and filled"] += off_grid and changed and now
 
     @invariant()
     def a_name_means_one_order(self) -> None:
@@ -342,6 +357,7 @@ _SMALL: dict[str, Any] = {
     "ord_type": OrderType.PRICE,
     "price": D(5000),
 }
+_OFF_GRID: dict[str, Any] = {"price": D(99_900), "volume": D("0.06")}
 
 
 @pytest.fixture(scope="module")
