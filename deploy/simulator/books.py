@@ -17,6 +17,8 @@ EMPTY: Final = Book(asks=(), bids=())
 _DEEP = 3e9
 """KRW a day from which on a book has no gap."""
 _WIDEST = 5
+_MOST = 2.0**62
+"""Units of size; more would not fit an integer."""
 _DRAWS = 1 << 14
 # Drawn once: a generator for each second and market would cost more than the book.
 _SHARES = np.random.default_rng(0).lognormal(0, 0.6, _DRAWS + 2 * DEPTH)
@@ -32,17 +34,16 @@ def book(
     gap = int(min(max(_DEEP / max(turnover, 1.0), 1), _WIDEST))
     typical = max(turnover, 1e6) / 1440 / float(price)
     start = crc32(f"{market} {second}".encode()) % _DRAWS
-    sizes = (_SHARES[start : start + 2 * DEPTH] * (typical * 1e8)).tolist()
+    drawn = _SHARES[start : start + 2 * DEPTH] * (typical * 1e8)
+    sizes = [
+        units * VOLUME_STEP for units in drawn.clip(1, _MOST).astype(np.int64).tolist()
+    ]
     asks = _rising(ticks.ceil(price=price), ticks)
     bids = _falling(price, gap, ticks)
     return Book(
-        asks=tuple(map(_level, asks, sizes[:DEPTH])),
-        bids=tuple(map(_level, bids, sizes[DEPTH:])),
+        asks=tuple(map(Level, asks, sizes[:DEPTH])),
+        bids=tuple(map(Level, bids, sizes[DEPTH:])),
     )
-
-
-def _level(price: Decimal, units: float) -> Level:
-    return Level(price, max(int(units), 1) * VOLUME_STEP)
 
 
 def _rising(price: Decimal, ticks: TickTable) -> list[Decimal]:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from typing import Any, Final
 
 from aiohttp import web
 
 from deploy.simulator import asked, errors
+from deploy.simulator.book_views import instrument_view, levels_view, orderbook_text
 from deploy.simulator.books import DEPTH
 from deploy.simulator.clock import DAY_MS
 from deploy.simulator.house import HOUSE, House
@@ -16,10 +17,7 @@ from deploy.simulator.lookahead import look_through
 from deploy.simulator.quotation_views import (
     SEQUENCE,
     Json,
-    instrument_view,
-    levels_view,
     market_view,
-    orderbook_view,
     trade_rows,
 )
 from deploy.simulator.tape import Tape
@@ -83,38 +81,40 @@ def ticker_all_bytes(house: House, /) -> bytes:
 
 
 def _tickers(tapes: list[Tape], now_ms: int) -> bytes:
-    texts = (ticker_text(tape, now_ms=now_ms) for tape in tapes)
+    return _array(ticker_text(tape, now_ms=now_ms) for tape in tapes)
+
+
+def _array(texts: Iterable[str | None]) -> bytes:
     return f"[{','.join(text for text in texts if text is not None)}]".encode()
 
 
 async def orderbook(request: web.Request) -> web.Response:
     """GET /v1/orderbook: up to 30 levels of the named markets."""
+    house = request.app[HOUSE]
     count = asked.number(request, "count", default=DEPTH, most=DEPTH)
-    level = asked.level(request)
-
-    def view(tape: Tape, now_ms: int) -> Json | None:
-        return orderbook_view(tape, now_ms=now_ms, levels=count, level=level)
-
-    return _each(request, view)
+    level, now_ms = asked.level(request), house.now_ms()
+    body = _array(
+        orderbook_text(tape, now_ms=now_ms, levels=count, level=level)
+        for tape in asked.tapes(request, house)
+    )
+    return answer(request, body)
 
 
 async def instruments(request: web.Request) -> web.Response:
     """GET /v1/orderbook/instruments: ticks and book levels of the named markets."""
-    return _each(request, lambda tape, now_ms: instrument_view(tape, now_ms=now_ms))
+    return _each(request, instrument_view)
 
 
 async def supported_levels(request: web.Request) -> web.Response:
     """GET /v1/orderbook/supported_levels: what `instruments` has replaced."""
-    return _each(request, lambda tape, now_ms: levels_view(tape, now_ms=now_ms))
+    return _each(request, levels_view)
 
 
-def _each(
-    request: web.Request, view: Callable[[Tape, int], Json | None]
-) -> web.Response:
+def _each(request: web.Request, view: Callable[..., Json | None]) -> web.Response:
     """Answer a row for each named market that has traded."""
     house = request.app[HOUSE]
     now_ms = house.now_ms()
-    rows = [view(tape, now_ms) for tape in asked.tapes(request, house)]
+    rows = [view(tape, now_ms=now_ms) for tape in asked.tapes(request, house)]
     return answer(request, json_body([row for row in rows if row is not None]))
 
 

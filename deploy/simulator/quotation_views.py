@@ -1,22 +1,18 @@
-"""Upbit's JSON of markets, books and trades: values are numbers, times UTC."""
+"""Upbit's JSON of markets and trades: values are numbers, times UTC."""
 
 from __future__ import annotations
 
 from dataclasses import replace
 from datetime import UTC, datetime
-from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
 from typing import Any, Final
 
 import numpy as np
 
-from common.money import TickTable, plain
-from deploy.simulator.books import DEPTH
 from deploy.simulator.clock import DAY_MS
 from deploy.simulator.conditions import Condition
 from deploy.simulator.path import Ints, Listing
 from deploy.simulator.reel import directions
 from deploy.simulator.tape import Tape
-from user_project.trading.matching_orders import Level
 
 Json = dict[str, Any]
 CAUTIONS: Final = (
@@ -42,84 +38,6 @@ def market_view(listing: Listing, *, condition: Condition, details: bool) -> Jso
         listing = replace(listing, caution=condition.caution)
     cautions = {name: name in listing.caution for name in CAUTIONS}
     return view | {"market_event": {"warning": listing.warning, "caution": cautions}}
-
-
-def orderbook_view(
-    tape: Tape, *, now_ms: int, levels: int = DEPTH, level: Decimal = Decimal(0)
-) -> Json | None:
-    """Return the first *levels* of the book, prices gathered to multiples of *level*.
-
-    None before the first trade and where the market has no such *level*.
-    """
-    book, price = tape.book(at_ms=now_ms), tape.price(at_ms=now_ms)
-    if price is None or level not in supported_levels(ticks=tape.ticks, price=price):
-        return None
-    asks, bids = book.asks, book.bids
-    if level:
-        asks = _gathered(asks, level, ROUND_CEILING)
-        bids = _gathered(bids, level, ROUND_FLOOR)
-    pairs = zip(asks[:levels], bids[:levels], strict=False)
-    return {
-        "market": tape.market,
-        "timestamp": now_ms,
-        "total_ask_size": float(sum(ask.size for ask in book.asks)),
-        "total_bid_size": float(sum(bid.size for bid in book.bids)),
-        "orderbook_units": [
-            {
-                "ask_price": float(ask.price),
-                "bid_price": float(bid.price),
-                "ask_size": float(ask.size),
-                "bid_size": float(bid.size),
-            }
-            for ask, bid in pairs
-        ],
-        "level": float(level) if level % 1 else int(level),
-    }
-
-
-def _gathered(
-    levels: tuple[Level, ...], unit: Decimal, rounding: str
-) -> tuple[Level, ...]:
-    """Return *levels* put together at multiples of *unit*; nothing is left at 0."""
-    sums: dict[Decimal, Decimal] = {}
-    for price, size in levels:
-        at = (price / unit).to_integral_value(rounding=rounding) * unit
-        sums[at] = sums.get(at, Decimal(0)) + size
-    return tuple(Level(price, size) for price, size in sums.items() if price)
-
-
-def supported_levels(*, ticks: TickTable, price: Decimal) -> list[Decimal]:
-    """Return what a book can be gathered to: 0, and powers of ten from tick to price."""
-    tick = ticks.tick_size(price=price)
-    exponents = range(tick.adjusted() + 1, price.adjusted() + 1)
-    return [Decimal(0), *(Decimal(1).scaleb(exponent) for exponent in exponents)]
-
-
-def instrument_view(tape: Tape, *, now_ms: int) -> Json | None:
-    """Return a market's tick at its present price; strings, as the exchange sends."""
-    price = tape.price(at_ms=now_ms)
-    if price is None:
-        return None
-    return {
-        "market": tape.market,
-        "quote_currency": tape.market.partition("-")[0],
-        "tick_size": plain(tape.ticks.tick_size(price=price)),
-        "supported_levels": [
-            plain(level) for level in supported_levels(ticks=tape.ticks, price=price)
-        ],
-    }
-
-
-def levels_view(tape: Tape, *, now_ms: int) -> Json | None:
-    """Return what a market's book can be gathered to; numbers, as the old call sends."""
-    price = tape.price(at_ms=now_ms)
-    if price is None:
-        return None
-    levels = supported_levels(ticks=tape.ticks, price=price)
-    return {
-        "market": tape.market,
-        "supported_levels": [float(one) if one % 1 else int(one) for one in levels],
-    }
 
 
 def trade_rows(tape: Tape, *, after_ms: int, until_ms: int) -> list[Json]:

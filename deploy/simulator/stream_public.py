@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Final
 
+from deploy.simulator.book_views import orderbook_view
 from deploy.simulator.candle_views import minute_candles, second_candles
 from deploy.simulator.clock import MINUTE_MS
 from deploy.simulator.feed import Book
@@ -14,7 +15,7 @@ from deploy.simulator.house import House
 from deploy.simulator.order_views import Json
 from deploy.simulator.path import Listing
 from deploy.simulator.periods import minutes
-from deploy.simulator.quotation_views import orderbook_view, trade_rows
+from deploy.simulator.quotation_views import trade_rows
 from deploy.simulator.stream_requests import CANDLE_UNITS
 from deploy.simulator.tape import Tape
 from deploy.simulator.ticker_views import ticker_view
