@@ -78,7 +78,8 @@ async def any_state(request: web.Request) -> web.Response:
     states = _states(asked, (*_OPEN, *_CLOSED), default=("wait",))
     limit = asked.number("limit", default=100, most=100)
     skipped = (asked.number("page", default=1, most=10**6) - 1) * limit
-    rows = (o for o in _mine(request) if str(o.state) in states)
+    among = waiting_orders(request) if set(states) <= set(_OPEN) else _mine(request)
+    rows = (o for o in among if str(o.state) in states)
     return _listed(request, _of_market(request, rows), skipped, limit)
 
 
@@ -179,11 +180,14 @@ def _states(
 def _window(request: web.Request) -> tuple[datetime, datetime]:
     """Return the window of creation times; at most 7 days, by default the last ones."""
     start, end = _time(request, "start_time"), _time(request, "end_time")
-    if end is None:
-        now = instant(request.app[HOUSE].now_ms())
-        end = now if start is None else start + _WINDOW
-    if start is None:
-        start = end - _WINDOW
+    try:
+        if end is None:
+            now = instant(request.app[HOUSE].now_ms())
+            end = now if start is None else start + _WINDOW
+        if start is None:
+            start = end - _WINDOW
+    except OverflowError as error:
+        raise bad("invalid_parameter", "조회 기간을 확인해주세요.") from error
     if not timedelta(0) <= end - start <= _WINDOW:
         raise bad("invalid_parameter", "조회 기간은 최대 7일입니다.")
     return start, end

@@ -39,7 +39,10 @@ class Parameters:
 
     def value(self, name: str, /) -> Any:
         """Return a value as it came (text, bool, list or None)."""
-        return next((value for key, value in reversed(self.pairs) if key == name), None)
+        for key, value in reversed(self.pairs):
+            if key == name:
+                return value
+        return None
 
     def many(self, name: str, /) -> list[str]:
         """Return a list sent as repeated ``name[]`` or ``name``, or parted by commas."""
@@ -128,7 +131,8 @@ def from_json(body: bytes, /) -> Parameters:
         )
         if not isinstance(pairs, _Object) or any(_is_nested(v) for _, v in pairs):
             raise ValueError("not a flat object")
-        texts = dict.fromkeys(_joined(pairs, words) for words in _WORDS)
+        plain = all(isinstance(value, str) for _, value in pairs)
+        texts = [_joined(pairs, words) for words in _WORDS[: 1 if plain else 2]]
         "".join(texts).encode()  # half a surrogate pair can be neither hashed nor kept
     except (ValueError, RecursionError) as error:
         raise bad("bad_request", "JSON 본문을 확인해주세요.") from error

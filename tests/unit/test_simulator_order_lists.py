@@ -113,6 +113,8 @@ def test_open_orders_come_in_pages_newest_first(world: World) -> None:
         ("/v1/orders/closed", {"state": "done", "states_": ["cancel"]}),
         ("/v1/orders/closed", {"start_time": "yesterday"}),
         ("/v1/orders/closed", {"start_time": "9" * 30}),
+        ("/v1/orders/closed", {"start_time": "9999-12-31T00:00:00Z"}),
+        ("/v1/orders/closed", {"end_time": "0001-01-01T00:00:00Z"}),
         (
             "/v1/orders/closed",
             {"start_time": "2026-05-01T00:00:00Z", "end_time": "2026-05-09T00:00:00Z"},
