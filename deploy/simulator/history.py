@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from itertools import pairwise
-
 from deploy.simulator.bars import (
     NONE,
     Bars,
@@ -20,7 +18,7 @@ from deploy.simulator.reel import Reel
 _PIECE = 10 * DAY
 """Path minutes that are computed at a time: a few milliseconds' work."""
 _KEPT = 2 * DAY
-"""Real minutes since the start that stay at hand; older ones are computed again."""
+"""Real minutes that stay at hand; older ones are computed again when asked for."""
 SECONDS_KEPT = 91 * DAY * 60
 """Seconds that candles of one second reach back."""
 
@@ -32,16 +30,16 @@ class History:
         self._reel = reel
         self._start = reel.clock.start_minute
         self._piece = max(1, int(_PIECE / max(reel.clock.speed, 1.0)))
-        self._live = NONE  # closed real minutes of [_live_from, _live_until)
-        self._live_from = self._live_until = self._start
+        self._recent = NONE  # closed minutes of [_recent_from, _recent_until)
+        self._recent_from = self._recent_until = self._start - DAY
         self._hours = NONE  # closed real hours of [_hours_from, _hours_until)
         self._hours_from = self._hours_until = self._start // HOUR * HOUR
 
     def forget(self, *, from_minute: int) -> None:
         """Drop what was computed of a minute and all after it."""
-        if from_minute < self._live_until:
-            self._live_until = max(from_minute, self._live_from)
-            self._live = self._live.between(self._live_from, self._live_until)
+        if from_minute < self._recent_until:
+            self._recent_until = max(from_minute, self._recent_from)
+            self._recent = self._recent.between(self._recent_from, self._recent_until)
         hour = from_minute // HOUR * HOUR
         if hour < self._hours_until:
             self._hours_until = max(hour, self._hours_from)
@@ -51,34 +49,34 @@ class History:
         """Return the minute bars of ``[first, last)``, the forming one included."""
         now = now_ms // MINUTE_MS
         closed = min(last, now)
+        if closed > self._recent_from:
+            self._extend(closed)
         parts = []
-        if first < min(closed, self._start):
-            cells = self._reel.cells(first=first, last=min(closed, self._start))
-            parts.append(from_cells(cells, shift=self._reel.clock.shift))
-        if closed > max(first, self._start):
-            parts.append(self._lived(max(first, self._start), closed))
+        if first < min(closed, self._recent_from):
+            parts.append(self._computed(first, min(closed, self._recent_from)))
+        parts.append(self._recent.between(first, closed))
         if first <= now < last:
             parts.append(self._traded(now * MINUTE_MS, now_ms))
         return joined(parts)
 
-    def _lived(self, first: int, last: int) -> Bars:
-        """Return closed minutes since the start."""
-        while self._live_until < last:
-            end = min(last, self._live_until + self._piece)
-            new = self._closed(self._live_until, end)
-            self._live, self._live_until = joined([self._live, new]), end
-        if self._live_until - self._live_from > 2 * _KEPT:
-            self._live_from = self._live_until - _KEPT
-            self._live = self._live.between(self._live_from, self._live_until)
-        kept = self._live.between(first, last)
-        if first >= self._live_from:
-            return kept
-        ends = [*range(first, self._live_from, self._piece), self._live_from]
-        old = [self._closed(a, b) for a, b in pairwise(ends)]
-        return joined([*old, kept]).between(first, last)
+    def _extend(self, until: int) -> None:
+        if until > self._recent_until:
+            new = self._computed(self._recent_until, until)
+            self._recent, self._recent_until = joined([self._recent, new]), until
+        if self._recent_until - self._recent_from > 2 * _KEPT:
+            self._recent_from = self._recent_until - _KEPT
+            self._recent = self._recent.between(self._recent_from, self._recent_until)
 
-    def _closed(self, first: int, last: int) -> Bars:
-        return self._traded(first * MINUTE_MS, last * MINUTE_MS - 1)
+    def _computed(self, first: int, last: int) -> Bars:
+        """Return closed minutes from the path itself."""
+        parts = []
+        if first < self._start:
+            cells = self._reel.cells(first=first, last=min(last, self._start))
+            parts.append(from_cells(cells, shift=self._reel.clock.shift))
+        for begin in range(max(first, self._start), last, self._piece):
+            end = min(begin + self._piece, last)
+            parts.append(self._traded(begin * MINUTE_MS, end * MINUTE_MS - 1))
+        return joined(parts)
 
     def _traded(self, from_ms: int, until_ms: int) -> Bars:
         return from_trades(self._reel.trades(after_ms=from_ms - 1, until_ms=until_ms))
