@@ -1,4 +1,4 @@
-"""What may be chosen by variables of make: SEED, REPLAY, DANTARO_RATE_FACTOR and so on."""
+"""What may be chosen by variables of make: SEED, REPLAY, PAPER_PRICES and so on."""
 
 from __future__ import annotations
 
@@ -6,6 +6,9 @@ import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
+
+from deploy.paper_prices import SYNTHETIC, UPBIT
+from deploy.simulator.upstream_rest import upstream_url
 
 
 class InvalidChoice(Exception):
@@ -29,6 +32,25 @@ def common_choices(variables: Mapping[str, str]) -> dict[str, Any]:
             )
         choices["rate_factor"] = factor
     return choices
+
+
+def price_choice(variables: Mapping[str, str]) -> str | None:
+    """Return the source that PAPER_PRICES or SEED names, None if neither is given."""
+    text = variables.get("PAPER_PRICES", "")
+    named = {"": None, "upbit": UPBIT, SYNTHETIC: SYNTHETIC}
+    try:
+        source = named[text] if text in named else upstream_url(text)
+    except ValueError as error:
+        raise InvalidChoice(
+            f"PAPER_PRICES must be upbit, synthetic or an exchange's address: {error}."
+        ) from error
+    if not variables.get("SEED"):
+        return source
+    if source not in (None, SYNTHETIC):
+        raise InvalidChoice(
+            f"SEED names a synthetic market, PAPER_PRICES names {source}; give one."
+        )
+    return SYNTHETIC
 
 
 def replay_choices(variables: Mapping[str, str]) -> dict[str, Any]:

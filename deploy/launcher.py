@@ -8,10 +8,18 @@ import sys
 import threading
 from collections.abc import Callable
 from datetime import datetime
+from pathlib import Path
 from types import FrameType
 
-from deploy.choices import InvalidChoice, common_choices
+from deploy.choices import InvalidChoice, common_choices, price_choice
 from deploy.management import CommandFailed
+from deploy.paper_prices import (
+    PricesRefused,
+    decide,
+    keep_source,
+    kept_source,
+    why_unreadable,
+)
 from deploy.ports import PortTaken
 from deploy.runs import AlreadyRunning, stop_running
 from deploy.service_programs import ServiceUnavailable
@@ -32,7 +40,7 @@ class StopRequested(BaseException):
 def main(arguments: list[str]) -> int:
     """Run `up` or `stop`."""
     if arguments == ["up"]:
-        return _up()
+        return up()
     if arguments == ["stop"]:
         return _stop()
     print("usage: python -m deploy.launcher up|stop", file=sys.stderr)
@@ -100,7 +108,7 @@ def addresses(stack: Stack) -> str:
         (
             f"  user      {stack.user_url}/",
             f"  central   {stack.central_url}/admin/   {stack.central_url}/api/docs",
-            f"  exchange  {stack.simulator_url}   (simulator: no real money anywhere)",
+            f"  exchange  {stack.simulator_url}   (paper money; {_prices(stack)})",
             f"  Flower    {stack.flower_url('central')} (central)"
             f"   {stack.flower_url('user')} (user)   login {':'.join(stack.flower_login)}",
             f"  logs      {stack.logs}",
@@ -108,12 +116,34 @@ def addresses(stack: Stack) -> str:
     )
 
 
-def _up() -> int:
+def up(
+    *,
+    directory: Path = KEPT,
+    start: Callable[[Stack], None] = Stack.up,
+) -> int:
+    """Run a kept installation until asked to stop; return the exit code."""
     try:
         choices = common_choices(os.environ)
-    except InvalidChoice as problem:
+        prices = decide(
+            chosen=price_choice(os.environ),
+            kept=kept_source(directory),
+            why_not=why_unreadable,
+        )
+    except (InvalidChoice, PricesRefused) as problem:
         return _complain(str(problem), code=2)
-    return run_stack(StackOptions(directory=KEPT, **choices), work=_serve)
+
+    def start_as_decided(stack: Stack) -> None:
+        keep_source(directory, prices.source)
+        announce(prices.message)
+        start(stack)
+
+    options = StackOptions(
+        directory=directory,
+        upstream=prices.upstream,
+        upstream_away=prices.away,
+        **choices,
+    )
+    return run_stack(options, work=_serve, start=start_as_decided)
 
 
 def _serve(stack: Stack) -> int:
@@ -135,6 +165,11 @@ def _stop() -> int:
         return _complain(str(failure), code=1)
     print("Dantaro is stopped." if stopped else "Nothing is running in .run/up.")
     return 0
+
+
+def _prices(stack: Stack) -> str:
+    upstream = stack.options.upstream
+    return f"prices of {upstream}" if upstream else "no real prices"
 
 
 def _complain(message: str, *, code: int) -> int:

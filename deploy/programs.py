@@ -86,17 +86,24 @@ def simulator(*, options: StackOptions, credentials: Credentials) -> Program:
     port = credentials.ports["SIMULATOR_PORT"]
     keys = f"{credentials.access_key}:{credentials.secret_key}"
     command = [sys.executable, "-m", "deploy.simulator", "--port", str(port)]
-    command += ["--seed", str(options.seed)]
     command += ["--account", f"{keys}:{options.paper_won}"]
-    command += ["--speed", options.speed, "--rate-factor", options.rate_factor]
+    command += ["--rate-factor", options.rate_factor]
     command += ["--state", str(options.directory / "simulator")]
+    command += _market(options)
+    return Program(
+        name="simulator", command=tuple(command), env=inherited(), directory=ROOT
+    )
+
+
+def _market(options: StackOptions) -> list[str]:
+    if options.upstream is not None:
+        return ["--upstream", options.upstream]
+    command = ["--seed", str(options.seed), "--speed", options.speed]
     if options.replay is not None:
         command += ["--replay", str(options.replay)]
     if options.replay_from is not None:
         command += ["--replay-from", options.replay_from]
-    return Program(
-        name="simulator", command=tuple(command), env=inherited(), directory=ROOT
-    )
+    return command
 
 
 def readiness(

@@ -30,8 +30,9 @@ from deploy.stack_options import RUN, StackOptions
 from deploy.supervisor import Program, StartFailed, Supervisor
 
 WORKER_SECONDS = 90.0
-MARKETS, CANDLES_PER_CALL, CALLS_PER_SECOND = 128, 200, 9
-"""What the exchange lists and allows, for telling how long the first start takes."""
+MARKETS, UPSTREAM_MARKETS = 128, 250
+CANDLES_PER_CALL, CALLS_PER_SECOND = 200, 9
+"""What an exchange lists and allows, for telling how long the first start takes."""
 PAPER_ACCOUNT = "모의투자"
 
 
@@ -149,7 +150,7 @@ class Stack:
         Raises StartFailed, CommandFailed or ServiceUnavailable; close it in any case.
         """
         self._announce("Starting PostgreSQL and Valkey for each side, and the exchange")
-        self._together(self._start_simulator, self.start_services)
+        self._together(self.start_exchange, self.start_services)
         self._announce("Preparing the databases")
         self._together(
             lambda: self._prepare("central", self._central_commands()),
@@ -163,6 +164,13 @@ class Stack:
         )
         # The first analysis has to find the history, the user side need not wait.
         self._together(self._start_central, lambda: self.start_side("user"))
+
+    def start_exchange(self) -> None:
+        """Start the simulator."""
+        self._programs["simulator"] = simulator(
+            options=self.options, credentials=self.credentials
+        )
+        self._start_missing("simulator")
 
     def start_services(self) -> None:
         """Start each side's PostgreSQL and Valkey, as far as none is configured."""
@@ -232,12 +240,6 @@ class Stack:
             self._start_missing(postgres.name)
             postgres.create_databases(side)
 
-    def _start_simulator(self) -> None:
-        self._programs["simulator"] = simulator(
-            options=self.options, credentials=self.credentials
-        )
-        self._start_missing("simulator")
-
     def _prepare(self, side: str, commands: Mapping[str, Sequence[str]]) -> None:
         """Migrate, and run those commands not yet run for this very database."""
         database = self.environment(side)["DATABASE_URL"]
@@ -293,12 +295,17 @@ class Stack:
             self._programs |= {p.name: p for p in self._processes(side).all()}
 
     def _history_seconds(self) -> float:
-        pages = MARKETS * self.options.history_days * 24 / CANDLES_PER_CALL
+        markets = MARKETS if self.options.upstream is None else UPSTREAM_MARKETS
+        pages = markets * self.options.history_days * 24 / CANDLES_PER_CALL
         return pages / (CALLS_PER_SECOND * float(self.options.rate_factor))
 
     def _start_central(self) -> None:
         self._start_missing("central-web")
-        self.manage("central", "backfill", "--days", str(self.options.history_days))
+        if self.options.upstream_away:
+            self._announce("Leaving central's history as it is until prices are back")
+        else:
+            days = str(self.options.history_days)
+            self.manage("central", "backfill", "--days", days)
         self.start_side("central")
 
     def _write_env_files(self) -> None:

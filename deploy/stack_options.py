@@ -31,6 +31,10 @@ class StackOptions:
     seed: int = 7
     replay: Path | None = None
     replay_from: str | None = None
+    upstream: str | None = None
+    """An exchange whose market is passed through, instead of one made here."""
+    upstream_away: bool = False
+    """It does not answer now: what needs its history is left for later."""
     speed: str = "1"
     rate_factor: str = "1"
     window_seconds: int = 300

@@ -61,7 +61,7 @@ class UpstreamRest:
         self.away: str | None = None
         """Why the last call failed; None when it was answered."""
         self._pace = Pace(factor=factor)
-        self._proxy = _proxy(self.url)
+        self._proxy = proxy_of(self.url)
         self._session: aiohttp.ClientSession | None = None
         self._running: dict[str, asyncio.Task[Answer]] = {}
         self._kept: dict[str, tuple[float, Answer]] = {}
@@ -227,8 +227,8 @@ def _why(error: BaseException) -> str:
     return str(error) or type(error).__name__
 
 
-def _proxy(url: str) -> str | None:
-    """Return the proxy that the environment names for an address."""
+def proxy_of(url: str, /) -> str | None:
+    """Return the proxy that the environment names for an address, if any."""
     parts = URL(url)
     host = parts.host or ""
     if host in LOOPBACK or urllib.request.proxy_bypass(host):
