@@ -12,7 +12,7 @@ from ipaddress import ip_address
 
 from deploy.simulator.assumptions import Assumptions, UnknownAssumption
 from deploy.simulator.auth import KeyRing
-from deploy.simulator.clock import HOUR_MS, MINUTE_MS, PathClock, path_start
+from deploy.simulator.clock import MINUTE_MS, PathClock, path_start
 from deploy.simulator.conditions import Conditions
 from deploy.simulator.faults import Faults
 from deploy.simulator.feed import Feed
@@ -169,13 +169,15 @@ def _source(options: Namespace) -> tuple[PathSource, int, int]:
         source = SyntheticMarket(seed=options.seed, markets=options.markets)
         return source, 0, MINUTE_MS
     # Reading recordings needs pyarrow, which takes a second to load.
-    from deploy.simulator.replay import ReplayUnusable, load_replay
+    from deploy.simulator.recording import ReplayUnusable
+    from deploy.simulator.replay import load_replay
 
     try:
         recorded = load_replay(file=options.replay, at=options.replay_from)
     except ReplayUnusable as error:
         raise CannotStart(str(error)) from error
-    return recorded, int(options.replay_from.timestamp() * 1000), HOUR_MS
+    wanted_ms = int(options.replay_from.timestamp() * 1000)
+    return recorded, wanted_ms, recorded.step_ms
 
 
 def _new_clock(

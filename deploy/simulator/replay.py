@@ -7,37 +7,26 @@ close and volume come back exactly when the cells are put together again.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
-from dataclasses import dataclass
-from datetime import UTC, datetime
+from dataclasses import dataclass, fields
+from datetime import datetime
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-import pyarrow as pa
-import pyarrow.compute as pc
-import pyarrow.parquet as pq
-from numpy.typing import NDArray
 
 from common.money import ticks_of
-from deploy.simulator.clock import MINUTE_MS
+from deploy.simulator.clock import DAY, DAY_MS, HOUR, HOUR_MS
 from deploy.simulator.names import COINS
 from deploy.simulator.path import Cells, Ints, Listing, joined
+from deploy.simulator.recording import (
+    ReplayUnusable,
+    minute_text,
+    range_text,
+    read_recording,
+)
 from deploy.simulator.ticks import Floats, TickGrid
 
-NEEDED = (
-    *("market", "interval", "candle_date_time_utc"),
-    *("open", "high", "low", "close", "volume"),
-)
-OPTIONAL = "quote_volume"
-DAY = 1440
-_MINUTES = {"m": 1, "h": 60, "d": DAY}
 _CHUNK = 30 * DAY
-
-
-class ReplayUnusable(Exception):
-    """The recording cannot be replayed; the message says what would help."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +49,12 @@ class RecordedMarket:
     def listings(self) -> tuple[Listing, ...]:
         """Return the markets with data around the replay's beginning."""
         return self._listings
+
+    @property
+    def step_ms(self) -> int:
+        """Return what must fall on the same real time for candles to stay whole."""
+        longest = max(tape.interval for tape in self._tapes.values())
+        return HOUR_MS if longest <= HOUR else DAY_MS
 
     def first_minute(self, market: str) -> int:
         """Return the minute of the market's first candle."""
@@ -88,95 +83,26 @@ def load_replay(*, file: Path, at: datetime) -> RecordedMarket:
 
     Raises ReplayUnusable when the file cannot be read, lacks columns or data.
     """
-    table = _read(file)
+    recording = read_recording(file=file)
     moment = int(at.timestamp() // 60)
-    codes = table["market"].combine_chunks().dictionary_encode()
-    if isinstance(codes, pa.ChunkedArray):
-        codes = codes.combine_chunks()
-    index = codes.indices.to_numpy()
-    columns = {n: table[n].to_numpy() for n in NEEDED[3:]}
-    columns[OPTIONAL] = _quote(table, columns)
-    minute = _minutes(table["candle_date_time_utc"])
-    interval = _intervals(table["interval"])
-    _check_range(minute, moment, file)
+    _check_range(recording.cells.minute, moment, file)
     tapes = {}
-    for number, market in enumerate(codes.dictionary.to_pylist()):
-        if not str(market).startswith("KRW-"):
+    for number, market in enumerate(recording.markets):
+        if not market.startswith("KRW-"):
             continue
-        rows = np.flatnonzero(index == number)
-        tape = _tape(str(market), rows, minute, interval, columns, moment)
+        rows = np.flatnonzero(recording.market == number)
+        tape = _tape(
+            market, _part(recording.cells, rows), recording.interval[rows], moment
+        )
         if tape is not None:
-            tapes[str(market)] = tape
+            tapes[market] = tape
     if not tapes:
         raise ReplayUnusable(
             f"{file}: no KRW- market has candles around {at:%Y-%m-%d %H:%M} UTC;"
-            f" choose --replay-from between {_range(minute)}, or another file"
+            f" choose --replay-from between {range_text(recording.cells.minute)},"
+            " or another file"
         )
     return RecordedMarket(tapes=dict(sorted(tapes.items(), key=_by_turnover(moment))))
-
-
-def _read(file: Path) -> pa.Table:
-    try:
-        recording = pq.ParquetFile(file)
-        names = recording.schema_arrow.names
-        missing = [name for name in NEEDED if name not in names]
-        if missing:
-            raise ReplayUnusable(
-                f"{file} lacks the column{'s' * (len(missing) > 1)}"
-                f" {', '.join(missing)}; a replay needs {', '.join(NEEDED)}"
-                f" (and may have {OPTIONAL})"
-            )
-        optional = [OPTIONAL] if OPTIONAL in names else []
-        return recording.read(columns=[*NEEDED, *optional])
-    except FileNotFoundError as error:
-        raise ReplayUnusable(f"{file} does not exist; check --replay") from error
-    except (OSError, pa.ArrowException) as error:
-        reason = str(error).splitlines()[0]
-        raise ReplayUnusable(
-            f"{file} is not a readable parquet file ({reason}); --replay needs"
-            f" parquet with the columns {', '.join(NEEDED)}"
-        ) from error
-
-
-def _minutes(column: pa.ChunkedArray) -> Ints:
-    try:
-        if pa.types.is_string(column.type) or pa.types.is_large_string(column.type):
-            column = pc.strptime(column, format="%Y-%m-%dT%H:%M:%S", unit="ms")
-        times = column.cast(pa.timestamp("ms", tz=getattr(column.type, "tz", None)))
-    except pa.ArrowException as error:
-        raise ReplayUnusable(
-            "candle_date_time_utc must hold times like 2021-06-15T00:00:00"
-            f" ({str(error).splitlines()[0]})"
-        ) from error
-    milliseconds: Ints = times.cast(pa.int64()).to_numpy()
-    return milliseconds // MINUTE_MS
-
-
-def _intervals(column: pa.ChunkedArray) -> Ints:
-    """Return each row's interval in minutes."""
-    codes = pc.dictionary_encode(column.combine_chunks())
-    if isinstance(codes, pa.ChunkedArray):
-        codes = codes.combine_chunks()
-    lengths = []
-    for text in codes.dictionary.to_pylist():
-        match = re.fullmatch(r"(\d+)([mhd])", str(text))
-        if match is None or int(match[1]) == 0:
-            raise ReplayUnusable(
-                f"interval {text!r} is not known; use 1m, 5m, 15m, 1h, 4h, 1d …"
-            )
-        lengths.append(int(match[1]) * _MINUTES[match[2]])
-    found: Ints = np.array(lengths, np.int64)[codes.indices.to_numpy()]
-    return found
-
-
-def _quote(table: pa.Table, columns: dict[str, NDArray[Any]]) -> Floats:
-    """Return KRW traded; where the source has none, volume x typical price."""
-    typical = (columns["high"] + columns["low"] + columns["close"]) / 3
-    estimate: Floats = columns["volume"] * typical
-    if OPTIONAL not in table.column_names:
-        return estimate
-    known = table[OPTIONAL].to_numpy().astype(np.float64)
-    return np.where(np.isfinite(known), known, estimate)
 
 
 def _check_range(minute: Ints, moment: int, file: Path) -> None:
@@ -184,41 +110,34 @@ def _check_range(minute: Ints, moment: int, file: Path) -> None:
         raise ReplayUnusable(f"{file} holds no candles; choose another file")
     if not minute.min() <= moment <= minute.max():
         raise ReplayUnusable(
-            f"--replay-from {_text(moment)} lies outside the recording;"
-            f" choose a time between {_range(minute)} (UTC)"
+            f"--replay-from {minute_text(moment)} lies outside the recording;"
+            f" choose a time between {range_text(minute)} (UTC)"
         )
 
 
-def _tape(
-    market: str,
-    rows: Ints,
-    minute: Ints,
-    interval: Ints,
-    columns: dict[str, NDArray[Any]],
-    moment: int,
-) -> _Tape | None:
+def _part(cells: Cells, rows: Ints) -> Cells:
+    return Cells(*(getattr(cells, field.name)[rows] for field in fields(Cells)))
+
+
+def _tape(market: str, cells: Cells, interval: Ints, moment: int) -> _Tape | None:
     """Return the finest candles that surround *moment*, or None."""
-    for length in sorted(set(interval[rows].tolist())):
-        chosen = rows[interval[rows] == length]
-        chosen = chosen[np.argsort(minute[chosen], kind="stable")]
-        times, first = np.unique(minute[chosen], return_index=True)
+    for length in sorted(set(interval.tolist())):
+        chosen = np.flatnonzero(interval == length)
+        times, first = np.unique(cells.minute[chosen], return_index=True)
         reach = max(DAY, 2 * length)
         a, now, b = np.searchsorted(times, (moment - reach, moment, moment + reach))
         if a < now < b:
-            values = (columns[n][chosen[first]].astype(np.float64) for n in _ORDER)
-            cells = _checked(market, Cells(times, *values))
+            rows = _checked(market, _part(cells, chosen[first]))
+            traded = _part(rows, np.flatnonzero(rows.volume > 0))
             ticks = TickGrid(ticks=ticks_of(market=market))
-            return _Tape(cells, int(length), ticks)
+            return _Tape(traded, int(length), ticks) if len(traded) else None
     return None
-
-
-_ORDER = ("open", "high", "low", "close", "volume", OPTIONAL)
 
 
 def _checked(market: str, rows: Cells) -> Cells:
     prices = np.stack((rows.open, rows.high, rows.low, rows.close))
     sound = np.isfinite(prices).all() and (prices > 0).all()
-    if not sound or not (np.isfinite(rows.volume) & (rows.volume >= 0)).all():
+    if not sound or (rows.volume < 0).any():
         raise ReplayUnusable(
             f"{market}: prices must be above 0 and volumes not below; repair the file"
         )
@@ -281,11 +200,3 @@ def _listing(market: str) -> Listing:
     if coin is None:
         return Listing(market=market, korean_name=code, english_name=code)
     return Listing(market=market, korean_name=coin.korean, english_name=coin.english)
-
-
-def _range(minute: Ints) -> str:
-    return f"{_text(int(minute.min()))} and {_text(int(minute.max()))}"
-
-
-def _text(minute: int) -> str:
-    return datetime.fromtimestamp(minute * 60, UTC).strftime("%Y-%m-%dT%H:%M")

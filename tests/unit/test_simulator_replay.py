@@ -11,11 +11,13 @@ import pyarrow.parquet as pq
 import pytest
 
 from common.money import KRW_TICKS
+from deploy.simulator.clock import path_start
 from deploy.simulator.liveliness import suggested_speed
 from deploy.simulator.path import Cells, walk
-from deploy.simulator.replay import ReplayUnusable, load_replay
+from deploy.simulator.recording import UNKNOWN_QUOTE, ReplayUnusable
+from deploy.simulator.replay import load_replay
 from deploy.simulator.ticks import TickGrid
-from tests.unit.simulator_world import write_recording
+from tests.unit.simulator_world import START_MS, write_recording
 
 AT = datetime(2022, 10, 5, tzinfo=UTC)
 MINUTE = int(AT.timestamp() // 60)
@@ -49,6 +51,23 @@ def test_the_minutes_of_a_candle_make_the_recorded_candle_again(
         assert np.array_equal(got, rounded(np.array(table[name][:300])))
     volume = np.add.reduceat(cells.volume, first)
     assert np.allclose(volume, table["volume"][:300], rtol=1e-9)
+
+
+@pytest.mark.parametrize(
+    ("interval", "minutes"), [("5m", 5), ("1h", 60), ("4h", 240), ("1d", 1440)]
+)
+def test_a_recorded_candle_is_a_candle_of_the_real_clock(
+    tmp_path: Path, interval: str, minutes: int
+) -> None:
+    file = tmp_path / "candles.parquet"
+    start = f"{AT - timedelta(minutes=minutes * 30):%Y-%m-%dT00:00:00}"
+    write_recording(file, interval=interval, minutes=minutes, rows=400, start=start)
+    source = load_replay(file=file, at=AT)
+    now = START_MS + 12_345_678
+
+    begin = path_start(wanted_ms=MINUTE * 60_000, start_ms=now, step_ms=source.step_ms)
+
+    assert (now - begin) % (minutes * 60_000) == 0
 
 
 def test_a_candle_is_walked_to_its_nearer_wick_first() -> None:
@@ -86,9 +105,51 @@ def test_a_missing_quote_volume_is_volume_times_the_typical_price(
     cells = source.cells("KRW-ETH", MINUTE, MINUTE + 5)
 
     table = pq.read_table(file).to_pydict()
-    row = table["market"].index("KRW-ETH") + (MINUTE - _first(file)) // 5
+    row = _row(file)
     typical = (table["high"][row] + table["low"][row] + table["close"][row]) / 3
     assert cells.quote.sum() == pytest.approx(table["volume"][row] * typical)
+
+
+@pytest.mark.parametrize("quote", [True, False])
+def test_a_missing_volume_is_what_the_won_buy_or_a_small_one(
+    tmp_path: Path, quote: bool
+) -> None:
+    file = tmp_path / "candles.parquet"
+    write_recording(file, quote=quote)
+    _replace(file, "volume", row=_row(file), value=float("nan"))
+
+    cells = load_replay(file=file, at=AT).cells("KRW-ETH", MINUTE, MINUTE + 5)
+
+    table = pq.read_table(file).to_pydict()
+    row = _row(file)
+    typical = (table["high"][row] + table["low"][row] + table["close"][row]) / 3
+    won = table["quote_volume"][row] if quote else 5 * UNKNOWN_QUOTE
+    assert cells.quote.sum() == pytest.approx(won)
+    assert cells.volume.sum() == pytest.approx(won / typical)
+
+
+def test_a_candle_without_volume_is_a_silent_time(tmp_path: Path) -> None:
+    file = tmp_path / "candles.parquet"
+    write_recording(file)
+    _replace(file, "volume", row=_row(file), value=0.0)
+
+    cells = load_replay(file=file, at=AT).cells("KRW-ETH", MINUTE - 5, MINUTE + 10)
+
+    assert (cells.minute - MINUTE).tolist() == [-5, -4, -3, -2, -1, 5, 6, 7, 8, 9]
+
+
+def _row(file: Path) -> int:
+    """Return the index of KRW-ETH's candle at MINUTE."""
+    markets = pq.read_table(file)["market"].to_pylist()
+    return markets.index("KRW-ETH") + (MINUTE - _first(file)) // 5
+
+
+def _replace(file: Path, name: str, *, row: int, value: float) -> None:
+    table = pq.read_table(file)
+    values = table[name].to_numpy().copy()
+    values[row] = value
+    at = table.column_names.index(name)
+    pq.write_table(table.set_column(at, name, pa.array(values)), file)
 
 
 def _first(file: Path) -> int:
@@ -153,11 +214,7 @@ def test_files_that_are_no_recordings_are_named(tmp_path: Path) -> None:
 def test_impossible_prices_are_refused(tmp_path: Path) -> None:
     file = tmp_path / "candles.parquet"
     write_recording(file)
-    table = pq.read_table(file)
-    low = table["low"].to_numpy().copy()
-    low[7] = -1.0
-    at = table.column_names.index("low")
-    pq.write_table(table.set_column(at, "low", pa.array(low)), file)
+    _replace(file, "low", row=7, value=-1.0)
 
     with pytest.raises(ReplayUnusable, match="above 0"):
         load_replay(file=file, at=AT)
