@@ -14,7 +14,7 @@ import pytest
 import stamina
 
 from common.money import KRW_TICKS
-from tests.unit.upbit_stub import ACCESS, SECRET, StubUpbit, order, refusal
+from tests.unit.upbit_stub import SECRET, StubUpbit, order, refusal
 from user_project.exchanges.adapter import (
     KeyRefused,
     NotFound,
@@ -402,44 +402,6 @@ def test_one_malformed_order_spoils_the_list(exchange: StubUpbit) -> None:
 
     with pytest.raises(Unavailable):
         exchange.adapter().list_orders()
-
-
-@pytest.mark.parametrize(
-    ("withdraws", "refused"),
-    [
-        (refusal("out_of_scope", status=403), True),
-        (httpx.Response(200, json={"member_level": {}}), False),
-        (refusal("internal_server_error", status=500), None),
-    ],
-)
-def test_the_key_check_tells_expiry_and_whether_withdrawal_is_closed(
-    exchange: StubUpbit, withdraws: httpx.Response, refused: bool | None
-) -> None:
-    exchange.on_json("GET", "/v1/accounts", [])
-    keys = [
-        {"access_key": "another", "expire_at": "2026-01-01T00:00:00+09:00"},
-        {"access_key": ACCESS, "expire_at": "2027-03-01T09:00:00+09:00"},
-    ]
-    exchange.on_json("GET", "/v1/api_keys", keys)
-    exchange.on("GET", "/v1/withdraws/chance", withdraws)
-
-    report = exchange.adapter().check_key()
-
-    assert report.accepted
-    assert report.expires_at == datetime(2027, 3, 1, tzinfo=UTC)
-    assert report.withdraw_refused is refused
-    assert [request.method for request in exchange.requests].count("GET") == len(
-        exchange.requests
-    )
-
-
-def test_a_refused_key_is_reported_by_the_exchange_s_name(exchange: StubUpbit) -> None:
-    exchange.on("GET", "/v1/accounts", refusal("no_authorization_ip", status=401))
-
-    report = exchange.adapter().check_key()
-
-    assert not report.accepted
-    assert report.message.startswith("no_authorization_ip")
 
 
 def test_no_secret_shows_in_errors_or_logs(

@@ -46,12 +46,15 @@ class StubUpbit:
     def adapter(self, **options: Any) -> UpbitAdapter:
         """Return a real adapter whose transport ends here."""
         limiter = RateLimiter(redis_url=NO_REDIS, pocket="test", rate_factor=100)
-        keys = {"access_key": ACCESS, "secret_key": SECRET}
+        usual = {
+            "base_url": "http://upbit.test",
+            "access_key": ACCESS,
+            "secret_key": SECRET,
+        }
         return UpbitAdapter(
-            base_url="http://upbit.test",
             limiter=limiter,
             transport=httpx.MockTransport(self.handle),
-            **(keys | options),
+            **(usual | options),
         )
 
 

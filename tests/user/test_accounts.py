@@ -3,32 +3,41 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
 import pytest
+from celery import current_app
 from django.core.exceptions import ValidationError
 from django.core.management import call_command
 from django.core.management.base import CommandError
 from django.test import Client
+from django_celery_beat.models import PeriodicTask
 
 from tests.user.factories import NOW, PASSWORD, QuietExchange, make_user
 from user_project.accounts import services
 from user_project.accounts.hosts import host_problem
+from user_project.accounts.key_reports import summary
 from user_project.accounts.keys import open_keys
 from user_project.accounts.models import ExchangeAccount
 from user_project.accounts.services import (
     AccountProblem,
     adapter_for,
     check_account,
+    check_all,
     create_account,
 )
+from user_project.bots.identifiers import is_ours
 from user_project.exchanges.adapter import (
+    FORBIDDEN_RIGHTS,
     ExchangeError,
     KeyRefused,
     KeyReport,
+    Right,
     Unavailable,
 )
+from user_project.exchanges.upbit_keys import TEST_PREFIX
 
 URL = "http://127.0.0.1:9000"
 ACCESS, SECRET = "ACCESS-canary-1234", "SECRET-canary-5678"
@@ -123,10 +132,25 @@ def test_a_checked_account_is_saved_sealed(gate: Gate, minsu: Any) -> None:
         ),
         (
             KeyReport(
-                accepted=True, expires_at=None, withdraw_refused=False, message=""
+                accepted=False,
+                expires_at=None,
+                withdraw_refused=None,
+                message="no_authorization_i_p: no",
+                egress="10.0.0.5",
             ),
+            "KEY_REFUSED",
+            "10.0.0.5",
+        ),
+        (replace(GOOD, withdraw_refused=False), "KEY_CAN_WITHDRAW", "출금 권한이 없는"),
+        (
+            replace(GOOD, has=frozenset({Right.WITHDRAW, Right.TRANSFER})),
             "KEY_CAN_WITHDRAW",
-            "출금 권한이 없는 키",
+            "출금하기, 포켓 간 이동",
+        ),
+        (
+            replace(GOOD, lacks=frozenset({Right.PLACE_ORDERS, Right.VIEW_ORDERS})),
+            "KEY_REFUSED",
+            "주문조회, 주문하기",
         ),
         (Unavailable("timeout"), "EXCHANGE_UNREACHABLE", URL),
     ],
@@ -301,6 +325,91 @@ def test_a_check_notes_a_refused_key_and_a_pass_clears_it(
     assert ExchangeAccount.objects.get().key_problem == ""
 
 
+def test_a_test_order_is_never_taken_for_one_of_ours() -> None:
+    assert not is_ours(TEST_PREFIX + "0" * 32)
+
+
+@pytest.mark.parametrize(
+    ("report", "parts"),
+    [
+        (GOOD, ("300일 남았습니다.", "Open API 관리 화면에서")),
+        (replace(GOOD, expires_at=None), ("키가 작동합니다. 거래소가",)),
+        (
+            replace(GOOD, expires_at=NOW + timedelta(days=7, hours=5)),
+            ("7일 남았습니다. 연장할 수 없으니",),
+        ),
+        (
+            replace(
+                GOOD,
+                has=frozenset({Right.PLACE_ORDERS}),
+                lacks=frozenset(FORBIDDEN_RIGHTS),
+                allowed_ips=("203.0.113.7", "203.0.113.8"),
+            ),
+            (
+                "주문 권한을 확인했습니다.",
+                "출금·입금·이동 권한이 없음을 확인했습니다.",
+                "203.0.113.7, 203.0.113.8",
+            ),
+        ),
+    ],
+    ids=["usual", "no expiry", "soon", "all told"],
+)
+def test_a_passed_check_says_what_is_proven_and_what_to_look_after(
+    report: KeyReport, parts: tuple[str, ...]
+) -> None:
+    text = summary(report=report, now=NOW)
+
+    assert [part for part in parts if part not in text] == []
+
+
+class TestDailyCheck:
+    def test_every_usable_account_is_tested(self, gate: Gate, minsu: Any) -> None:
+        first, second = new_account(minsu), new_account(minsu, name="둘째")
+        quarantined = new_account(minsu, name="격리")
+        ExchangeAccount.objects.update(key_expires_at=None)
+        ExchangeAccount.objects.filter(pk=quarantined.pk).update(quarantined_at=NOW)
+
+        check_all(now=NOW)
+
+        seen = ExchangeAccount.objects.exclude(key_expires_at=None)
+        assert {account.pk for account in seen} == {first.pk, second.pk}
+
+    def test_a_problem_of_one_is_noted_and_the_next_is_tested(
+        self, gate: Gate, minsu: Any, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        new_account(minsu)
+        new_account(minsu, name="둘째")
+        gate.verdict = KeyRefused("no", name="expired_access_key")
+
+        check_all(now=NOW)
+
+        assert caplog.text.count("expired_access_key") == 2
+        assert not ExchangeAccount.objects.filter(key_problem="").exists()
+
+    @pytest.mark.parametrize(("days", "warned"), [(31, False), (30, True), (1, True)])
+    def test_an_expiry_that_comes_near_is_warned_of(
+        self,
+        gate: Gate,
+        minsu: Any,
+        caplog: pytest.LogCaptureFixture,
+        days: int,
+        warned: bool,
+    ) -> None:
+        new_account(minsu)
+        gate.verdict = replace(GOOD, expires_at=NOW + timedelta(days=days))
+
+        check_all(now=NOW)
+
+        assert (f"expires in {days} days" in caplog.text) is warned
+
+    def test_it_is_on_the_schedule_once_a_day(self) -> None:
+        task = PeriodicTask.objects.get(task="accounts.check_keys")
+
+        assert (task.queue, task.interval.every) == ("housekeeping", 1)
+        assert task.interval.period == "days"
+        assert task.task in current_app.tasks
+
+
 def test_an_exchange_that_is_away_says_nothing_about_the_key(
     gate: Gate, minsu: Any
 ) -> None:
@@ -356,7 +465,7 @@ class TestCommands:
         call_command("check_account", "모의")
 
         output = capsys.readouterr()
-        assert "the key works" in output.out
+        assert "키가 작동합니다. 만료까지" in output.out
         assert "canary" not in output.out + output.err
         with pytest.raises(CommandError, match="no account named"):
             call_command("check_account", "없음")

@@ -12,6 +12,7 @@ from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils import timezone
 
+from user_project.accounts import key_reports
 from user_project.accounts.models import ExchangeAccount
 from user_project.accounts.services import (
     AccountProblem,
@@ -112,14 +113,16 @@ class ExchangeAccountAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # not g
     ) -> None:
         """Test the keys of the chosen accounts."""
         for account in queryset:
+            now = timezone.now()
             try:
-                report = check_account(account=account, now=timezone.now())
+                report = check_account(account=account, now=now)
             except AccountProblem as problem:
                 self.message_user(
                     request, f"{account}: {problem.message}", messages.ERROR
                 )
             else:
-                self.message_user(request, f"{account}: {report.message}")
+                found = key_reports.summary(report=report, now=now)
+                self.message_user(request, f"{account}: {found}")
 
     @admin.action(description="격리 해제 (원인을 확인한 뒤)")
     def lift_quarantine(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from contextlib import closing
 from datetime import datetime
@@ -11,6 +12,7 @@ from typing import Any, Final
 from django.conf import settings
 from django.db import IntegrityError, transaction
 
+from user_project.accounts import key_reports
 from user_project.accounts.hosts import host_problem
 from user_project.accounts.keys import (
     ExchangeKeys,
@@ -27,16 +29,10 @@ from user_project.exchanges.adapter import (
 )
 from user_project.exchanges.registry import EXCHANGES, build_adapter
 
+log = logging.getLogger(__name__)
+
 NAME_LENGTH: Final = 60
 KEY_PROBLEMS: Final = frozenset({"KEY_REFUSED", "KEY_CAN_WITHDRAW", "KEYS_UNREADABLE"})
-KEY_REMEDIES: Final = {
-    "invalid_access_key": "Access key가 맞는지 확인하세요.",
-    "jwt_verification": "Secret key가 Access key와 짝이 맞는지 확인하세요.",
-    "expired_access_key": "만료된 키입니다. 거래소에서 새 키를 만드세요.",
-    "no_authorization_ip": "거래소의 키 설정에서 이 서버의 IP 주소를 허용하세요.",
-    "out_of_scope": "키에 자산조회, 주문조회, 주문하기 권한을 주세요.",
-    "": "키, 만료일, 허용 IP, 권한(자산조회·주문조회·주문하기)을 확인하세요.",
-}
 _adapters: dict[tuple[int, str], tuple[object, ExchangeAdapter]] = {}
 _adapters_lock: Final = Lock()
 
@@ -101,6 +97,18 @@ def check_account(*, account: ExchangeAccount, now: datetime) -> KeyReport:
         raise
     _note(account, key_problem="", key_expires_at=report.expires_at)
     return report
+
+
+def check_all(*, now: datetime) -> None:
+    """Test the keys of every usable account; one's trouble must not hide another's."""
+    for account in ExchangeAccount.objects.usable():
+        try:
+            days = check_account(account=account, now=now).days_left(now=now)
+        except AccountProblem as problem:
+            log.warning("account %s: %s: %s", account.pk, problem.code, problem.message)
+        else:
+            if days is not None and days <= key_reports.WARN_DAYS:
+                log.warning("account %s: its key expires in %s days", account.pk, days)
 
 
 def adapter_for(*, account: ExchangeAccount) -> ExchangeAdapter:
@@ -209,23 +217,17 @@ def _ask(*, account: ExchangeAccount, keys: ExchangeKeys, now: datetime) -> KeyR
             field="base_url",
         ) from error
     if not report.accepted:
-        raise _key_refused(report.message)
+        raise _key_refused(report.message, egress=report.egress)
     if report.expires_at is not None and report.expires_at <= now:
         raise _key_refused("expired_access_key")
-    if report.withdraw_refused is False:
-        raise AccountProblem(
-            "KEY_CAN_WITHDRAW",
-            "이 키로 출금 정보를 볼 수 있습니다. 출금 권한이 없는 키를 새로 만드세요.",
-            field="access_key",
-        )
+    if missing := key_reports.missing(report):
+        raise AccountProblem("KEY_REFUSED", missing, field="access_key")
+    if excess := key_reports.excess(report):
+        raise AccountProblem("KEY_CAN_WITHDRAW", excess, field="access_key")
     return report
 
 
-def _key_refused(reason: str) -> AccountProblem:
+def _key_refused(reason: str, *, egress: str = "") -> AccountProblem:
     name = reason.partition(":")[0]
-    remedy = KEY_REMEDIES.get(name, KEY_REMEDIES[""])
-    return AccountProblem(
-        "KEY_REFUSED",
-        f"거래소가 키를 거부했습니다 ({name}). {remedy}",
-        field="access_key",
-    )
+    text = key_reports.refusal(name=name, egress=egress)
+    return AccountProblem("KEY_REFUSED", text, field="access_key")

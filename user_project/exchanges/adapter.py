@@ -6,6 +6,8 @@ from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from enum import StrEnum
+from typing import Final
 
 from common.money import MarketRules
 from user_project.trading.orders import (
@@ -55,6 +57,23 @@ class Unavailable(ExchangeError):
     """A read failed; it carries no information about any order."""
 
 
+class Right(StrEnum):
+    """What a key may do."""
+
+    VIEW_BALANCES = "view_balances"
+    VIEW_ORDERS = "view_orders"
+    PLACE_ORDERS = "place_orders"
+    VIEW_WITHDRAWALS = "view_withdrawals"
+    WITHDRAW = "withdraw"
+    DEPOSIT = "deposit"
+    TRANSFER = "transfer"
+
+
+NEEDED_RIGHTS: Final = (Right.VIEW_BALANCES, Right.VIEW_ORDERS, Right.PLACE_ORDERS)
+FORBIDDEN_RIGHTS: Final = (Right.WITHDRAW, Right.DEPOSIT, Right.TRANSFER)
+"""A key that has one of these can move money out of our reach."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class KeyReport:
     """Result of a key check."""
@@ -64,6 +83,33 @@ class KeyReport:
     withdraw_refused: bool | None
     """True: the key cannot read withdrawals (good). None: could not be told."""
     message: str
+    has: frozenset[Right] = frozenset()
+    """Rights that were proven."""
+    lacks: frozenset[Right] = frozenset()
+    """Rights whose absence was proven; the others could not be told."""
+    allowed_ips: tuple[str, ...] = ()
+    """Addresses the key works from, where the exchange tells them."""
+    egress: str = ""
+    """Our address on the way to the exchange; behind a router its own is another."""
+
+    @property
+    def missing(self) -> tuple[Right, ...]:
+        """Return the rights a bot needs and this key surely lacks."""
+        return tuple(right for right in NEEDED_RIGHTS if right in self.lacks)
+
+    @property
+    def excess(self) -> tuple[Right, ...]:
+        """Return the rights this key surely has and must not have."""
+        return tuple(right for right in FORBIDDEN_RIGHTS if right in self.has)
+
+    @property
+    def is_harmless(self) -> bool:
+        """Tell whether it was proven that the key cannot move money away."""
+        return self.lacks.issuperset(FORBIDDEN_RIGHTS)
+
+    def days_left(self, *, now: datetime) -> int | None:
+        """Return how many whole days the key still works; None when not told."""
+        return None if self.expires_at is None else (self.expires_at - now).days
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -142,7 +188,10 @@ class ExchangeAdapter(ABC):
 
     @abstractmethod
     def check_key(self) -> KeyReport:
-        """Read the account and the key's expiry; probe that withdrawal is closed."""
+        """Read what the key may do and until when; nothing is ever really ordered.
+
+        Raises Unavailable or RateLimited when nobody could be asked.
+        """
 
     def close(self) -> None:  # noqa: B027  # nothing to release unless one says so
         """Release connections; the adapter is not used again."""

@@ -153,9 +153,12 @@ class UpbitAdapter(ExchangeAdapter):
         return self._quotes.prices(markets)
 
     def check_key(self) -> KeyReport:
-        """Read the account and the key's expiry; probe that withdrawal is closed."""
+        """Read what the key may do and until when; test an order without booking it."""
         return check_key(
-            client=self._client, wire=self._wire, access_key=self._access_key
+            client=self._client,
+            wire=self._wire,
+            quotes=self._quotes,
+            access_key=self._access_key,
         )
 
     def close(self) -> None:

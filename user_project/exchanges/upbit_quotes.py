@@ -39,6 +39,13 @@ class UpbitQuotes:
             quotes |= self._batch(wanted[start : start + MARKETS_PER_CALL])
         return quotes
 
+    def price(self, market: str, /) -> Decimal:
+        """Return one market's last price; raise Refused when it has none."""
+        quote = self.prices([market]).get(market)
+        if quote is None:
+            raise Refused(f"{market} has no price", name="notfoundmarket")
+        return quote.price
+
     def markets(self) -> dict[str, MarketState]:
         """Return names and flags of every listed market."""
         states = self._wire.read(

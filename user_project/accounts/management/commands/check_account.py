@@ -7,6 +7,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.utils import timezone
 
+from user_project.accounts import key_reports
 from user_project.accounts.models import ExchangeAccount
 from user_project.accounts.services import AccountProblem, check_account
 
@@ -26,8 +27,10 @@ class Command(BaseCommand):
         if not accounts:
             raise CommandError(f"There is no account named {options['name']!r}.")
         for account in accounts:
+            now = timezone.now()
             try:
-                report = check_account(account=account, now=timezone.now())
+                report = check_account(account=account, now=now)
             except AccountProblem as problem:
                 raise CommandError(f"{problem.code}: {problem.message}") from problem
-            self.stdout.write(f"{account}: {report.message}")
+            found = key_reports.summary(report=report, now=now)
+            self.stdout.write(f"{account}: {found}")
