@@ -103,6 +103,9 @@ class Tape:
 
         On the day of the first trade that trade's price; NaN before it.
         """
+        known = self._years.get(day)
+        if known is not None and not math.isnan(known.previous_close):
+            return known.previous_close
         begin = day * DAY_MS - 1
         close = self.before(at_ms=begin).price
         if not math.isnan(close):
