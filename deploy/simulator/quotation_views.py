@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Any, Final
 
 import numpy as np
@@ -60,7 +61,7 @@ def trade_rows(tape: Tape, *, after_ms: int, until_ms: int) -> list[Json]:
     return [
         {
             "market": tape.market,
-            **_trade_times(at_ms),
+            **_trade_times(at_ms // 1000),
             "timestamp": at_ms,
             "trade_price": price,
             "trade_volume": round(volume, 8),
@@ -73,8 +74,9 @@ def trade_rows(tape: Tape, *, after_ms: int, until_ms: int) -> list[Json]:
     ]
 
 
-def _trade_times(at_ms: int) -> Json:
-    at = datetime.fromtimestamp(at_ms // 1000, UTC)
+@lru_cache(maxsize=4096)
+def _trade_times(second: int) -> Json:
+    at = datetime.fromtimestamp(second, UTC)
     return {"trade_date_utc": f"{at:%Y-%m-%d}", "trade_time_utc": f"{at:%H:%M:%S}"}
 
 
