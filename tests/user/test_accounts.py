@@ -8,7 +8,6 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from celery import current_app
 from django.core.exceptions import ValidationError
 from django.core.management import call_command
 from django.core.management.base import CommandError
@@ -29,6 +28,7 @@ from user_project.accounts.services import (
     create_account,
 )
 from user_project.bots.identifiers import is_ours
+from user_project.celery import app
 from user_project.exchanges.adapter import (
     FORBIDDEN_RIGHTS,
     ExchangeError,
@@ -407,7 +407,8 @@ class TestDailyCheck:
 
         assert (task.queue, task.interval.every) == ("housekeeping", 1)
         assert task.interval.period == "days"
-        assert task.task in current_app.tasks
+        app.loader.import_default_modules()
+        assert task.task in app.tasks
 
 
 def test_an_exchange_that_is_away_says_nothing_about_the_key(
