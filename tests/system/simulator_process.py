@@ -87,9 +87,9 @@ class Simulator:
         return self.process.wait(timeout=20)
 
 
-def start(*options: str) -> Simulator:
+def start(*options: str, port: int | None = None) -> Simulator:
     """Start a simulator with one account and wait until it answers."""
-    port = free_ports(1)[0]
+    port = port or free_ports(1)[0]
     process = subprocess.Popen(
         [
             *(sys.executable, "-m", "deploy.simulator", "--port", str(port)),
