@@ -10,6 +10,7 @@ import pytest
 from common.money import KRW_TICKS, STABLE_TICKS, ticks_of
 from deploy.simulator.liveliness import suggested_speed
 from deploy.simulator.market import BLOCK, HISTORY_DAYS, SyntheticMarket
+from deploy.simulator.names import COINS, MOST
 from deploy.simulator.path import Cells
 from deploy.simulator.ticks import TickGrid, exact
 
@@ -154,3 +155,43 @@ def test_the_suggested_speed_moves_a_typical_coin_as_wanted() -> None:
 def test_a_negative_seed_is_refused() -> None:
     with pytest.raises(ValueError, match="seed"):
         SyntheticMarket(seed=-1)
+
+
+def test_more_markets_leave_the_others_paths_alone() -> None:
+    usual, many = SyntheticMarket(seed=5), SyntheticMarket(seed=5, markets=250)
+
+    names = [listing.market for listing in many.listings]
+
+    assert names[: len(COINS)] == [one.market for one in usual.listings]
+    for name in ("KRW-BTC", names[len(COINS) - 1]):
+        assert _same(usual.cells(name, -100, 100), many.cells(name, -100, 100))
+
+
+def test_markets_beyond_the_known_coins_are_made_up() -> None:
+    market = SyntheticMarket(seed=5, markets=250)
+
+    last = market.listings[-1]
+    names = {one.market for one in market.listings}
+    cells = [market.cells(one.market, 0, DAY) for one in market.listings[len(COINS) :]]
+
+    assert (last.market, last.korean_name) == ("KRW-SIM250", "가상코인250")
+    assert last.english_name == "Simulated 250"
+    assert f"KRW-SIM{len(COINS) + 1}" in names
+    assert len(names) == 250
+    prices = [float(part.close[0]) for part in cells]
+    assert min(prices) < 1 < 10_000 < max(prices)
+    for part in cells:
+        for price in np.unique(part.high):
+            assert KRW_TICKS.is_on_tick(price=exact(float(price)))
+
+
+def test_fewer_markets_are_the_best_known() -> None:
+    names = [one.market for one in SyntheticMarket(seed=5, markets=3).listings]
+
+    assert names == ["KRW-BTC", "KRW-ETH", "KRW-XRP"]
+
+
+@pytest.mark.parametrize("count", [0, MOST + 1])
+def test_there_are_only_so_many_markets(count: int) -> None:
+    with pytest.raises(ValueError, match=str(MOST)):
+        SyntheticMarket(seed=1, markets=count)
