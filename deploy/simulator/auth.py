@@ -15,7 +15,7 @@ from typing import Any, Final
 
 from deploy.simulator.errors import UpbitProblem
 from deploy.simulator.parameters import Parameters
-from deploy.simulator.tokens import Token, TokenUnreadable, read_token
+from deploy.simulator.tokens import TokenUnreadable, claimed_key, verified
 
 KEY_LIFE: Final = timedelta(days=365)
 NONCE_MEMORY: Final = timedelta(hours=24)
@@ -156,23 +156,26 @@ class KeyRing:
         """Return who signed the call; raises UpbitProblem (401)."""
         if not header or not header.startswith("Bearer "):
             raise _refused("no_authorization_token", "인증 토큰이 필요합니다.")
-        token = _read(header.removeprefix("Bearer ").strip())
-        key = self._keys.get(str(token.claims.get("access_key")))
+        token = header.removeprefix("Bearer ").strip()
+        key = self._keys.get(_claimed_key(token))
         if key is None:
             raise _refused("invalid_access_key", "등록되지 않은 Access Key입니다.")
-        if not token.is_signed_with(secret=key.secret):
-            raise _refused("jwt_verification", "JWT의 서명을 확인하지 못했습니다.")
-        _check_key(key, token.claims.get("nonce"), address, now)
-        return Caller(key, token.claims)
+        try:
+            claims = verified(token, secret=key.secret)
+        except TokenUnreadable as error:
+            text = "JWT의 서명을 확인하지 못했습니다."
+            raise _refused("jwt_verification", text) from error
+        _check_key(key, claims.get("nonce"), address, now)
+        return Caller(key, claims)
 
 
 def _refused(name: str, message: str) -> UpbitProblem:
     return UpbitProblem(status=401, name=name, message=message)
 
 
-def _read(text: str) -> Token:
+def _claimed_key(token: str) -> str:
     try:
-        return read_token(text)
+        return claimed_key(token)
     except TokenUnreadable as error:
         raise _refused("jwt_verification", "JWT를 읽지 못했습니다.") from error
 
