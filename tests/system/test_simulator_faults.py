@@ -253,7 +253,7 @@ def test_whoever_sends_again_meanwhile_wins_over_the_late_order(
 def test_a_late_order_of_a_revoked_key_is_never_placed(
     simulator: Simulator, trader: Trader
 ) -> None:
-    simulator.add_fault("late", sign="500", seconds=1)
+    simulator.add_fault("late", sign="500", seconds=3)
     identifier = new_name("order")
     trader.order(identifier)
 
