@@ -9,11 +9,17 @@ from decimal import Decimal
 import pytest
 from aiohttp import web
 
+from deploy.simulator.__main__ import main
 from deploy.simulator.errors import UpbitProblem
 from deploy.simulator.upstream_feed import BOOK_MS, UpstreamFeed
 from deploy.simulator.upstream_pace import WINDOW_SECONDS, Pace, stated_seconds
 from deploy.simulator.upstream_reads import Deal, Quote, book_of
-from deploy.simulator.upstream_rest import UpstreamAway, UpstreamRest
+from deploy.simulator.upstream_rest import (
+    UpstreamAway,
+    UpstreamRest,
+    is_real_upbit,
+    upstream_url,
+)
 from tests.unit.upstream_stub import MARKET, StubExchange
 
 NOW_MS = 1_800_000_000_000
@@ -351,9 +357,9 @@ def test_a_fresh_answer_is_not_a_shared_one() -> None:
 def test_a_refusal_is_not_remembered_as_an_answer() -> None:
     async def scenario(stub: StubExchange, rest: UpstreamRest) -> None:
         stub.special["/v1/ticker"] = lambda: web.Response(status=500)
-        first = await rest.fetch("/v1/ticker")
+        first = await rest.fetch("/v1/ticker?markets=KRW-BTC")
         del stub.special["/v1/ticker"]
-        second = await rest.fetch("/v1/ticker")
+        second = await rest.fetch("/v1/ticker?markets=KRW-BTC")
 
         assert (first.status, second.status) == (500, 200)
 
@@ -402,3 +408,64 @@ def test_a_blocked_address_is_not_asked_from_again() -> None:
     stub = with_stub(scenario)
 
     assert stub.paths() == ["/v1/ticker"]
+
+
+# --- what the command line accepts ----------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("text", "url"),
+    [
+        ("https://api.upbit.com", "https://api.upbit.com"),
+        ("https://API.upbit.com/", "https://api.upbit.com"),
+        ("http://127.0.0.1:8100", "http://127.0.0.1:8100"),
+        ("http://localhost:8100/", "http://localhost:8100"),
+    ],
+)
+def test_an_upstream_is_a_bare_address(text: str, url: str) -> None:
+    assert upstream_url(text) == url
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "http://api.upbit.com",
+        "https://key:secret@api.upbit.com",
+        "https://api.upbit.com/v1",
+        "https://",
+        "api.upbit.com",
+        "",
+    ],
+)
+def test_prices_that_could_be_forged_on_the_way_are_no_upstream(text: str) -> None:
+    with pytest.raises(ValueError, match="is not an exchange's address"):
+        upstream_url(text)
+
+
+@pytest.mark.parametrize(
+    ("options", "complaint"),
+    [
+        (("--rate-factor", "2"), "would make https://api.upbit.com block this address"),
+        (("--replay", "x.parquet"), "--upstream and --replay are two markets"),
+    ],
+)
+def test_options_that_do_not_go_with_an_upstream_are_refused(
+    capsys: pytest.CaptureFixture[str], options: tuple[str, ...], complaint: str
+) -> None:
+    code = main(["--port", "1", "--upstream", "https://api.upbit.com", *options])
+
+    assert code == 2
+    assert complaint in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("url", "is_real"),
+    [
+        ("https://api.upbit.com", True),
+        ("https://upbit.com", True),
+        ("https://notupbit.com", False),
+        ("http://127.0.0.1:8100", False),
+    ],
+)
+def test_upbits_own_addresses_are_known(url: str, is_real: bool) -> None:
+    assert is_real_upbit(url=url) is is_real
