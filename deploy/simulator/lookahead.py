@@ -3,23 +3,29 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from typing import Final
 
 from deploy.simulator.house import House
 
+_REST: Final = 2.0
+"""Seconds of rest after a second of looking back; others may need the machine."""
 _PAUSE_SECONDS: Final = 0.5
 
 
-async def look_through(house: House, /) -> None:
+async def look_through(house: House, /, *, rest: float = 0.0) -> None:
     """Compute each market's last year, letting others in between."""
     for tape in house.tapes.values():
-        while tape.look_back(now_ms=house.now_ms()):
-            await asyncio.sleep(0)
+        while True:
+            begun = time.monotonic()
+            if not tape.look_back(now_ms=house.now_ms()):
+                break
+            await asyncio.sleep(rest * (time.monotonic() - begun))
 
 
 async def keep_ahead(house: House, /) -> None:
     """Look through the last year, then sum up coming trades for as long as it runs."""
-    await look_through(house)
+    await look_through(house, rest=_REST)
     while True:
         for tape in house.tapes.values():
             if tape.look_ahead(now_ms=house.now_ms()):
