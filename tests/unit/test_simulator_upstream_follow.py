@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from aiohttp import web
 
+from deploy.simulator import upstream_rest
 from deploy.simulator.conditions import Conditions
 from deploy.simulator.upstream import Upstream
 from deploy.simulator.venue import Venue
@@ -298,7 +299,11 @@ def test_a_market_that_the_upstream_does_not_trade_in_won_is_unknown(
     with_exchange(scenario)
 
 
-def test_a_heard_market_is_not_asked_about_for_each_order() -> None:
+def test_a_heard_market_is_not_asked_about_for_each_order(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(upstream_rest, "SHARED_SECONDS", 0.0)
+
     async def scenario(exchange: Exchange) -> None:
         await exchange.bid(99_000)
         await exchange.is_streaming()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any
 
 from aiohttp import web
@@ -18,18 +19,26 @@ NOW_MS = 1_800_000_000_000 // MINUTE_MS * MINUTE_MS + 30_000
 
 
 def missed(stub: StubExchange, *, since_ms: int, now_ms: int = NOW_MS) -> list[Deal]:
-    async def run() -> list[Deal]:
-        async with stub:
-            rest = UpstreamRest(url=stub.url, factor=100)
-            await rest.open()
-            try:
-                return await read_missed(
-                    rest, market=MARKET, since_ms=since_ms, now_ms=now_ms
-                )
-            finally:
-                await rest.close()
+    """Return what a reader on its own is told."""
+    return asyncio.run(_read(stub, since_ms, now_ms))[-1]
 
-    return asyncio.run(run())
+
+async def _read(
+    stub: StubExchange, since_ms: int, now_ms: int, *later: Any
+) -> list[list[Deal]]:
+    """Read what was missed, and once more after each trade that comes *later*."""
+    async with stub:
+        rest = UpstreamRest(url=stub.url, factor=100)
+        await rest.open()
+        read = partial(read_missed, rest, market=MARKET)
+        try:
+            found = [await read(since_ms=since_ms, now_ms=now_ms)]
+            for row in later:
+                stub.trades.append(row)
+                found.append(await read(since_ms=since_ms, now_ms=now_ms))
+            return found
+        finally:
+            await rest.close()
 
 
 def candle(minute_ms: int, *, opening: int, high: int, low: int, close: int) -> Any:
@@ -74,6 +83,17 @@ def test_a_short_gap_is_told_trade_by_trade_oldest_first() -> None:
 
     assert [deal.price for deal in deals] == [100, 110]
     assert [deal.number for deal in deals] == [2, 3]
+
+
+def test_each_look_back_sees_what_happened_since_the_last() -> None:
+    since = NOW_MS - 60_000
+    stub = StubExchange(trades=[trade_row(1, 100, ms=since)])
+    later = trade_row(2, 110, ms=NOW_MS)
+
+    first, second = asyncio.run(_read(stub, since, NOW_MS, later))
+
+    assert [deal.number for deal in first] == [1]
+    assert [deal.number for deal in second] == [1, 2]
 
 
 def test_more_trades_than_a_page_holds_are_all_read() -> None:
