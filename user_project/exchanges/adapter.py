@@ -10,6 +10,7 @@ from enum import StrEnum
 from typing import Final
 
 from common.money import MarketRules
+from user_project.exchanges.streams import Line
 from user_project.trading.orders import (
     Balance,
     OrderRequest,
@@ -192,6 +193,20 @@ class ExchangeAdapter(ABC):
 
         Raises Unavailable or RateLimited when nobody could be asked.
         """
+
+    def stream_prices(self, *, markets: Sequence[str]) -> Line:
+        """Open a line that tells prices: each once at first, then whenever it changes.
+
+        Raises ExchangeError; an exchange without one leaves the reads.
+        """
+        raise Unavailable("this exchange pushes no prices")
+
+    def stream_orders(self) -> Line:
+        """Open a line that tells when something happens to an order of the account.
+
+        Raises ExchangeError; an exchange without one leaves the reads.
+        """
+        raise Unavailable("this exchange pushes no orders")
 
     def close(self) -> None:  # noqa: B027  # nothing to release unless one says so
         """Release connections; the adapter is not used again."""

@@ -27,9 +27,11 @@ from user_project.exchanges.adapter import (
     Refused,
 )
 from user_project.exchanges.limiter import RateLimiter
+from user_project.exchanges.streams import Line
 from user_project.exchanges.upbit_errors import Call
 from user_project.exchanges.upbit_keys import check_key
 from user_project.exchanges.upbit_quotes import UpbitQuotes
+from user_project.exchanges.upbit_streams import order_line, price_line
 from user_project.exchanges.upbit_wire import UpbitWire, open_client
 from user_project.trading.orders import (
     Balance,
@@ -160,6 +162,17 @@ class UpbitAdapter(ExchangeAdapter):
             quotes=self._quotes,
             access_key=self._access_key,
         )
+
+    def stream_prices(self, *, markets: Sequence[str]) -> Line:
+        """Open a line that tells last prices."""
+        return price_line(
+            client=self._client, limiter=self._wire.limiter, markets=markets
+        )
+
+    def stream_orders(self) -> Line:
+        """Open a line that tells when something happens to an order of the key."""
+        self._wire.need_keys()
+        return order_line(client=self._client, limiter=self._wire.limiter)
 
     def close(self) -> None:
         """Close the connections to the exchange."""

@@ -65,7 +65,7 @@ class UpbitWire:
 
     def __init__(self, *, client: Upbit, limiter: RateLimiter) -> None:
         self.client = client
-        self._limiter = limiter
+        self.limiter = limiter
         self._has_keys = bool(client.access_key and client.secret_key)
 
     def send(
@@ -78,8 +78,9 @@ class UpbitWire:
         call: Call,
     ) -> T:
         """Send exactly one request and read its answer; raise what its failure means."""
-        self._need_keys(group)
-        with self._limiter.turn(group=group) as turn:
+        if group in SOFT_CAPS:
+            self.need_keys()
+        with self.limiter.turn(group=group) as turn:
             try:
                 answer = request()
                 turn.left = _left(answer.headers)
@@ -111,16 +112,17 @@ class UpbitWire:
         """Close the connections to the exchange."""
         self.client.close()
 
-    def _need_keys(self, group: str) -> None:
-        if group in SOFT_CAPS and not self._has_keys:
+    def need_keys(self) -> None:
+        """Raise KeyRefused unless there are keys to sign with."""
+        if not self._has_keys:
             raise KeyRefused("this call needs an API key", name="no_keys")
 
     def _slow_down(self, error: Exception, group: str) -> None:
         if upbit_errors.is_penalty(error):
             seconds = upbit_errors.stated_seconds(error)
-            self._limiter.penalise(group=group, seconds=seconds)
+            self.limiter.penalise(group=group, seconds=seconds)
         elif upbit_errors.is_too_fast(error):
-            self._limiter.hold(group=group, seconds=1)
+            self.limiter.hold(group=group, seconds=1)
 
 
 def _left(headers: httpx.Headers) -> int | None:
