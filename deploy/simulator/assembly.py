@@ -122,6 +122,8 @@ def _upstream(options: Namespace) -> _Outside:
     """Return the market of another exchange."""
     if options.replay is not None or options.replay_from is not None:
         raise CannotStart("--upstream and --replay are two markets; give one of them")
+    if options.speed != 1:
+        raise CannotStart("--speed is for a market made here; an upstream has its own")
     if options.rate_factor > 1 and is_real_upbit(url=options.upstream):
         raise CannotStart(
             f"--rate-factor {options.rate_factor:g} would make {options.upstream}"

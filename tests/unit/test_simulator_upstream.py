@@ -446,6 +446,7 @@ def test_prices_that_could_be_forged_on_the_way_are_no_upstream(text: str) -> No
     ("options", "complaint"),
     [
         (("--rate-factor", "2"), "would make https://api.upbit.com block this address"),
+        (("--speed", "auto"), "--speed is for a market made here"),
         (("--replay", "x.parquet"), "--upstream and --replay are two markets"),
     ],
 )
