@@ -31,7 +31,6 @@ async def chance(request: web.Request) -> web.Response:
     market = request[ASKED].one("market")
     if market is None:
         raise bad("validation_error", "market을 입력해주세요.")
-    await house.prepare(market=market)
     return json_answer(
         chance_view(
             rules=house.venue.rules(market=market),

@@ -31,9 +31,9 @@ from user_project.trading.matching_orders import OrderRefused
 POLL_SECONDS: Final = 1.0
 ASKED_SECONDS: Final = 180.0
 """So long after an order a market is listened to, even if nothing rests there."""
-QUIET_SECONDS: Final = 5.0
+QUIET_MS: Final = 5_000
 """A stream that says nothing for this long is checked by asking."""
-LIST_SECONDS: Final = 3600.0
+LIST_SECONDS: Final = 600.0
 QUOTE_CURRENCY: Final = "KRW-"
 log = logging.getLogger("simulator")
 
@@ -80,7 +80,10 @@ class Upstream:
         self._now_ms = now_ms
         self._nudged = asyncio.Event()
         self._stream = UpstreamStream(
-            rest=self.rest, feed=self.feeds.__getitem__, on_change=self._nudged.set
+            rest=self.rest,
+            feed=self.feeds.__getitem__,
+            on_change=self._nudged.set,
+            now_ms=now_ms,
         )
         self._engine: MatchingEngine | None = None
         self._asked_at: dict[str, float] = {}
@@ -157,7 +160,8 @@ class Upstream:
 
     def _is_fresh(self, market: str) -> bool:
         feed = self.feeds[market]
-        is_heard = time.monotonic() - self._stream.heard_at < QUIET_SECONDS
+        # By the wall clock: a machine that slept has heard nothing meanwhile.
+        is_heard = self._now_ms() - self._stream.heard_ms < QUIET_MS
         has_price = feed.price(at_ms=self._now_ms()) is not None
         return feed.streamed and is_heard and has_price and not feed.is_behind
 

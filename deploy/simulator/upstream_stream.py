@@ -56,13 +56,15 @@ class UpstreamStream:
         rest: UpstreamRest,
         feed: Callable[[str], UpstreamFeed],
         on_change: Callable[[], None],
+        now_ms: Callable[[], int],
     ) -> None:
         self._rest, self._feed, self._on_change = rest, feed, on_change
+        self._now_ms = now_ms
         self._links: list[_Link] = []
         self._pause = FIRST_PAUSE_SECONDS
         self._again_at = 0.0
-        self.heard_at = float("-inf")
-        """When the last frame came, on the monotonic clock."""
+        self.heard_ms = 0
+        """When the last frame came."""
 
     async def keep(self, wanted: Callable[[], frozenset[str]]) -> None:
         """Listen to the wanted markets until cancelled."""
@@ -133,7 +135,7 @@ class UpstreamStream:
 
     def _take(self, link: _Link, data: str | bytes) -> None:
         frame = json.loads(data, parse_float=Decimal)
-        self.heard_at = time.monotonic()
+        self.heard_ms = self._now_ms()
         if not isinstance(frame, dict) or "error" in frame:
             raise ValueError(f"it said {frame!s:.200}")
         kind = frame.get("type")
