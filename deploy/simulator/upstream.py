@@ -136,7 +136,7 @@ class Upstream:
             if not self._is_fresh(market):
                 await self._refresh(market)
         except UnknownMarket as error:
-            del self._asked_at[market]
+            self._asked_at.pop(market, None)
             raise OrderRefused("notfoundmarket", "존재하지 않는 마켓입니다.") from error
         except (UpstreamAway, UpbitProblem) as error:
             raise _no_price() from error
@@ -181,7 +181,8 @@ class Upstream:
             for market, at in self._asked_at.items()
             if now - at < ASKED_SECONDS
         }
-        return (self._waiting() | self._asked_at.keys()) - self._unknown
+        wanted = (self._waiting() | self._asked_at.keys()) - self._unknown
+        return frozenset(market for market in wanted if market in self.feeds)
 
     # --- beside the stream --------------------------------------------------------
 
