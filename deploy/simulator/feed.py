@@ -53,3 +53,6 @@ class Feed(Protocol):
 
     def inject(self, *, price: Decimal, volume: Decimal, at_ms: int) -> None:
         """Add a trade of somebody else; it is the last price until the next one."""
+
+    def set_halted(self, *, on: bool, at_ms: int) -> None:
+        """Trade no more from *at_ms* on, or again; asking twice changes nothing."""

@@ -28,7 +28,7 @@ TRADES_PAGE: Final = 500
 DAYS_AGO: Final = 7
 _WORTH_PACKING: Final = 1024
 """Bytes; smaller answers grow when they are compressed."""
-_LOOK_MS: Final = 60_000
+_LOOK_MS: Final = 1_000
 """How far back trades are looked for at first."""
 
 
@@ -165,5 +165,5 @@ def _newest(
             if cursor is None or row["sequential_id"] < cursor
         ]
         # Quiet coins trade rarely: look further back each time.
-        until_ms, look_ms = after_ms, look_ms * 4
+        until_ms, look_ms = after_ms, look_ms * 8
     return rows[:count]

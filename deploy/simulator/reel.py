@@ -16,9 +16,10 @@ from numpy.typing import NDArray
 from deploy.simulator.clock import DAY, HOUR, MINUTE_MS, YEAR, PathClock
 from deploy.simulator.feed import Trades
 from deploy.simulator.path import Cells, Ints, PathSource, walk
-from deploy.simulator.ticks import Floats
+from deploy.simulator.ticks import Floats, exact
 
 _REACH = (HOUR, DAY, 30 * DAY, 2 * YEAR)
+_OPEN_END = 1 << 62
 NEVER: Final = -1
 """Instant of the trade before the first one."""
 
@@ -45,6 +46,7 @@ class Reel:
         self.clock = clock
         self._source = source
         self._added = NO_TRADES
+        self._halts: list[tuple[int, int]] = []
 
     @property
     def listed_minute(self) -> int:
@@ -85,10 +87,31 @@ class Reel:
         at_ms = self._real(points.path_ms)
         found = Trades(at_ms, points.price, points.volume, points.quote)
         chosen = between(found, after_ms=after_ms, until_ms=until_ms)
-        if not len(self._added):
-            return chosen
         added = between(self._added, after_ms=after_ms, until_ms=until_ms)
-        return merged(chosen, added) if len(added) else chosen
+        if len(added):
+            chosen = merged(chosen, added)
+        for begun, ended in self._halts:
+            if begun < until_ms and after_ms < ended:
+                chosen = _without(chosen, after_ms=begun, before_ms=ended)
+        return chosen
+
+    def set_halted(self, *, on: bool, at_ms: int) -> bool:
+        """Leave the path's trades out from *at_ms* on, or no more; tell if that is new.
+
+        The first trade after a halt is at the price that the path has reached.
+        """
+        halted = bool(self._halts) and self._halts[-1][1] == _OPEN_END
+        if on == halted:
+            return False
+        if on:
+            self._halts.append((at_ms, _OPEN_END))
+            return True
+        begun, _ = self._halts.pop()
+        last = self.before(at_ms=at_ms)
+        self._halts.append((begun, at_ms))
+        if last.at_ms > begun:
+            self.add(price=exact(last.price), volume=exact(last.volume), at_ms=at_ms)
+        return True
 
     def _real(self, path_ms: Ints) -> Ints:
         ahead = (path_ms - self.clock.path_start_ms).astype(np.float64)
@@ -139,6 +162,14 @@ def between(trades: Trades, *, after_ms: int, until_ms: int) -> Trades:
     """Return the trades in ``(after_ms, until_ms]``."""
     a, b = trades.at_ms.searchsorted((after_ms, until_ms), side="right").tolist()
     return part(trades, a, b)
+
+
+def _without(trades: Trades, *, after_ms: int, before_ms: int) -> Trades:
+    """Return the trades but for those in ``(after_ms, before_ms)``."""
+    kept = (trades.at_ms <= after_ms) | (trades.at_ms >= before_ms)
+    return Trades(
+        trades.at_ms[kept], trades.price[kept], trades.volume[kept], trades.quote[kept]
+    )
 
 
 def merged(first: Trades, second: Trades) -> Trades:

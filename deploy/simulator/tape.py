@@ -133,6 +133,15 @@ class Tape:
     def inject(self, *, price: Decimal, volume: Decimal, at_ms: int) -> None:
         """Add a trade of somebody else; it is the last price until the next one."""
         self._reel.add(price=price, volume=volume, at_ms=at_ms)
+        self._forget(at_ms)
+
+    def set_halted(self, *, on: bool, at_ms: int) -> None:
+        """Trade no more from *at_ms* on, or again; asking twice changes nothing."""
+        if self._reel.set_halted(on=on, at_ms=at_ms):
+            self._forget(at_ms)
+
+    def _forget(self, at_ms: int) -> None:
+        """Drop what was computed of an instant and of all after it."""
         self.history.forget(from_minute=at_ms // MINUTE_MS)
         self._stretches = [s for s in self._stretches if s.end_ms <= at_ms]
         self._years = {d: y for d, y in self._years.items() if d * DAY_MS <= at_ms}

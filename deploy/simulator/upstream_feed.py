@@ -77,6 +77,9 @@ class UpstreamFeed:
         """
         self._price = price
 
+    def set_halted(self, *, on: bool, at_ms: int) -> None:
+        """Do nothing: the upstream trades on, and what it shows is passed through."""
+
     # --- what the upstream tells --------------------------------------------------
 
     @property

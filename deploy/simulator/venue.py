@@ -326,8 +326,18 @@ class Venue:
             case CancelAsked():
                 order = self.engine.order(uuid=event.uuid)
                 self._pending.cancel(market=order.request.market, asked=event)
+            case MarketChanged():
+                self._halt_or_not([event.market], event.at_ms)
+            case MaintenanceSet():
+                self._halt_or_not(self.feeds, event.at_ms)
             case _:
                 pass
+
+    def _halt_or_not(self, markets: Iterable[str], at_ms: int) -> None:
+        """Let what is shown outside stand still where nothing trades."""
+        for market in markets:
+            on = self.conditions.is_offline(market=market)
+            self.feeds[market].set_halted(on=on, at_ms=at_ms)
 
     def _order_of(self, event: VenueEvent) -> Order | None:
         match event:

@@ -11,7 +11,7 @@ from urllib.parse import quote
 import pytest
 import requests
 
-from tests.system.simulator_process import Simulator, problem, running
+from tests.system.simulator_process import Simulator, eventually, problem, running
 
 MARKETS = 140
 CANDLE = {
@@ -105,12 +105,23 @@ def test_a_delisted_market_is_gone_from_every_answer(simulator: Simulator) -> No
     assert {problem(answer) for answer in single} == {(404, 404)}
 
 
-def test_a_market_in_maintenance_keeps_being_shown(simulator: Simulator) -> None:
+def test_a_market_in_maintenance_stands_still(simulator: Simulator) -> None:
+    def last_trades() -> dict[str, int]:
+        rows = _rows(simulator, "/v1/ticker", markets="KRW-TRX,KRW-BTC,KRW-XRP")
+        return {row["market"]: row["trade_timestamp"] for row in rows}
+
     simulator.operate("markets/KRW-TRX", offline=True)
+    before = last_trades()
 
-    (row,) = _rows(simulator, "/v1/ticker", markets="KRW-TRX")
+    eventually(
+        lambda: all(
+            last_trades()[name] > before[name] + 3000 for name in ("KRW-BTC", "KRW-XRP")
+        )
+    )
 
-    assert row["trade_price"] > 0
+    assert last_trades()["KRW-TRX"] == before["KRW-TRX"]
+    simulator.operate("markets/KRW-TRX", offline=False)
+    eventually(lambda: last_trades()["KRW-TRX"] > before["KRW-TRX"])
 
 
 # --- tickers ------------------------------------------------------------------------

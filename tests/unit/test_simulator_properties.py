@@ -104,6 +104,9 @@ class HandFeed:
             bids=tuple(Level(price - 100 * n, size) for n in range(1, 31)),
         )
 
+    def set_halted(self, *, on: bool, at_ms: int) -> None:
+        """Trade on: what is shown does not matter to the engine."""
+
     def inject(self, *, price: Decimal, volume: Decimal, at_ms: int) -> None:
         self.rows.append((at_ms, price, volume))
 

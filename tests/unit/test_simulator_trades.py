@@ -15,7 +15,9 @@ from deploy.simulator.tape import Tape
 from deploy.simulator.ticker_views import ticker_text, ticker_view
 from tests.unit.simulator_world import START_MS, Script, tape
 
+ALL = 10**9
 D = Decimal
+MIDNIGHT = (START_MS // DAY_MS + 1) * DAY_MS
 QUIET = Script(
     (-30, 100, 100, 100, 100), (-1, 100, 110, 90, 105), (9, 106, 106, 106, 106)
 )
@@ -34,12 +36,12 @@ def test_an_injected_trade_shows_everywhere_until_the_next_one() -> None:
     market = tape(QUIET)
     at = START_MS + 2 * MINUTE_MS + 500
     market.moment(now_ms=at)
-    market.history.candles(period=minutes(1), before=10**9, count=5, now_ms=at)
+    market.history.candles(period=minutes(1), before=ALL, count=5, now_ms=at)
 
     market.inject(price=D(250), volume=D("0.5"), at_ms=at)
 
     view = ticker_view(market, now_ms=at)
-    bars = market.history.candles(period=minutes(1), before=10**9, count=1, now_ms=at)
+    bars = market.history.candles(period=minutes(1), before=ALL, count=1, now_ms=at)
     rows = trade_rows(market, after_ms=at - 1, until_ms=at)
     assert market.price(at_ms=at - 1) == 105
     assert market.price(at_ms=at) == 250
@@ -67,10 +69,10 @@ def test_an_injected_trade_counts_in_the_sums_of_the_day() -> None:
     assert new["high_price"] == 250
 
 
-def test_a_restored_injection_tells_the_same_story() -> None:
+@pytest.mark.parametrize("at", [START_MS + 95_000, MIDNIGHT - 100_000])
+def test_a_restored_injection_tells_the_same_story(at: int) -> None:
     asked, restored = _live(), _live()
-    at = START_MS + 95_000
-    for now in range(START_MS, at, 5_000):
+    for now in range(at - 90_000, at, 5_000):
         ticker_text(asked, now_ms=now)
     asked.inject(price=D(9000), volume=D(3), at_ms=at)
     for now in range(at, at + 400_000, 5_000):
@@ -86,13 +88,55 @@ def test_a_restored_injection_tells_the_same_story() -> None:
 
 
 def _candles(market: Tape, now: int) -> list[tuple[float, ...]]:
-    bars = market.history.candles(period=minutes(3), before=10**9, count=9, now_ms=now)
+    bars = market.history.candles(period=minutes(3), before=ALL, count=9, now_ms=now)
     return list(zip(bars.high.tolist(), bars.close.tolist(), bars.quote, strict=True))
 
 
 def test_nothing_can_be_injected_into_history() -> None:
     with pytest.raises(ValueError, match="start"):
         tape(QUIET).inject(price=D(1), volume=D(1), at_ms=START_MS - 1)
+
+
+def test_a_halted_market_stands_still_and_opens_at_the_paths_price() -> None:
+    free, halted = _live(), _live()
+    begin, end = START_MS + 61_000, START_MS + 300_500
+    halted.look_ahead(now_ms=begin)
+    halted.set_halted(on=True, at_ms=begin)
+    during = [ticker_view(halted, now_ms=now) for now in range(begin, end, 10_000)]
+    price = halted.price(at_ms=end)
+
+    halted.set_halted(on=False, at_ms=end)
+
+    gap = halted.trades(after_ms=begin, until_ms=end)
+    bars = halted.history.minutes(first=0, last=ALL, now_ms=end + 60_000)
+    assert len({(view or {})["trade_timestamp"] for view in during}) == 1
+    assert price == free.price(at_ms=begin)
+    assert gap.at_ms.tolist() == [end]
+    assert halted.price(at_ms=end) == free.price(at_ms=end)
+    assert halted.price(at_ms=end + 60_000) == free.price(at_ms=end + 60_000)
+    minute = START_MS // MINUTE_MS
+    assert set(range(minute + 2, minute + 5)).isdisjoint(bars.minute.tolist())
+    assert {minute + 1, minute + 5} <= set(bars.minute.tolist())
+
+
+def test_halting_twice_is_halting_once() -> None:
+    market = _live()
+    for on, at in ((True, 1_000), (True, 9_000), (False, 20_000), (False, 90_000)):
+        market.set_halted(on=on, at_ms=START_MS + at)
+
+    trades = market.trades(after_ms=START_MS + 1_000, until_ms=START_MS + 21_000)
+
+    assert trades.at_ms[0] == START_MS + 20_000
+    assert len(market.trades(after_ms=START_MS, until_ms=START_MS + 200_000)) > 50
+
+
+def test_nothing_happens_at_the_end_of_a_halt_of_a_silent_market() -> None:
+    market = tape(QUIET)
+    market.set_halted(on=True, at_ms=START_MS + 5)
+
+    market.set_halted(on=False, at_ms=START_MS + 90_000)
+
+    assert len(market.trades(after_ms=START_MS, until_ms=START_MS + 100_000)) == 0
 
 
 def test_a_trade_belongs_to_who_moved_the_price() -> None:
@@ -137,8 +181,7 @@ def test_several_trades_of_a_millisecond_have_numbers_of_their_own() -> None:
 
 
 def test_changes_are_counted_from_the_close_of_the_day_before_each_trade() -> None:
-    midnight = (START_MS // DAY_MS + 1) * DAY_MS
-    minute = (midnight - START_MS) // MINUTE_MS
+    minute = (MIDNIGHT - START_MS) // MINUTE_MS
     market = tape(
         Script(
             (minute - 9, 50, 50, 50, 50),
@@ -147,8 +190,19 @@ def test_changes_are_counted_from_the_close_of_the_day_before_each_trade() -> No
         )
     )
 
-    rows = trade_rows(market, after_ms=midnight - 100_000, until_ms=midnight)
+    rows = trade_rows(market, after_ms=MIDNIGHT - 100_000, until_ms=MIDNIGHT)
 
     assert rows[0]["prev_closing_price"] == 50  # the first day: its first price
     assert (rows[-1]["prev_closing_price"], rows[-1]["change_price"]) == (60, 6)
     assert rows[-1]["trade_date_utc"] > rows[0]["trade_date_utc"]
+
+
+def test_no_trade_is_stamped_before_the_path_has_made_it() -> None:
+    clock = PathClock(start_ms=START_MS, path_start_ms=0, speed=7.3)
+    market = Tape(market="KRW-BTC", source=SyntheticMarket(seed=8), clock=clock)
+
+    trades = market.trades(after_ms=START_MS, until_ms=START_MS + 60_000)
+
+    late = [clock.path_at(at) % 15_000 for at in trades.at_ms.tolist()]
+    assert len(late) > 20
+    assert all(after < 7.4 for after in late)
