@@ -222,6 +222,7 @@ CELERY_TASK_DEFAULT_QUEUE = "housekeeping"
 # bots.run_bots names the queue of its shard with every message.
 CELERY_TASK_ROUTES = {
     "bots.reconcile_accounts": {"queue": "reconcile"},
+    "bots.reconcile_one": {"queue": "reconcile"},
     "central.pull": {"queue": "pull"},
 }
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True

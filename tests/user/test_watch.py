@@ -2,52 +2,97 @@
 
 from __future__ import annotations
 
+import threading
+import time
 from collections.abc import Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 from decimal import Decimal
+from itertools import pairwise
 from typing import Any
 from uuid import UUID
 
 import pytest
+from django.db.utils import DatabaseError
+from kombu.exceptions import OperationalError
 
-from tests.user.factories import NOW, QuietExchange, make_account, make_bot, make_user
+from tests.user.factories import (
+    NOW,
+    QuietExchange,
+    make_account,
+    make_bot,
+    make_cycle,
+    make_order,
+    make_user,
+)
 from tests.user.floor import HandClock
 from user_project.accounts.models import ExchangeAccount
+from user_project.accounts.services import AccountProblem
 from user_project.bots import watch
 from user_project.bots.models import Bot
 from user_project.exchanges.adapter import Unavailable
+from user_project.exchanges.order_feed import Notices
+from user_project.exchanges.price_feed import PriceFeed
 
 LATER = NOW + timedelta(hours=1)
 
 
+class Orders:
+    """An order feed whose news a test invents."""
+
+    def __init__(self) -> None:
+        self.heard_at: datetime | None = None
+        self.followed: dict[UUID, Any] = {}
+        self.identifiers: set[str] = set()
+        self.opened: set[UUID] = set()
+
+    def follow(self, adapters: Any, /) -> None:
+        self.followed = dict(adapters)
+
+    def take(self) -> Notices[UUID]:
+        notices = Notices(frozenset(self.identifiers), frozenset(self.opened))
+        self.identifiers, self.opened = set(), set()
+        return notices
+
+
 class Wakened:
-    """A watcher at a hand clock, and what it sent."""
+    """A watcher at a hand clock, its news, and what it sent."""
 
     def __init__(self) -> None:
         self.clock = HandClock(NOW)
         self.exchange = QuietExchange(price="100000000")
+        self.prices = PriceFeed(adapter=self.exchange, clock=self.clock)
+        self.orders = Orders()
         self.sent: list[tuple[int, list[str]]] = []
-        self.reconciled = 0
+        self.reconciled: list[UUID | None] = []
         self.watcher = watch.Watcher(
-            quotes=self.exchange,
+            live_prices=self.prices,
+            live_orders=self.orders,
             wake=lambda shard, ids: self.sent.append((shard, ids)),
-            reconcile=self._reconcile,
+            reconcile=lambda: self.reconciled.append(None),
+            reconcile_account=self.reconciled.append,
             clock=self.clock,
         )
 
-    def _reconcile(self) -> None:
-        self.reconciled += 1
-
     def step(self, *, seconds: float = 1) -> set[str]:
+        """Let time pass, read prices as the feed's thread would, step."""
         self.sent.clear()
         self.clock.pass_seconds(seconds)
+        self.exchange.now = self.clock()
+        self.prices.want({"KRW-BTC"})
+        self.prices.read_untold()
         self.watcher.step()
         return {bot_id for _, ids in self.sent for bot_id in ids}
+
+    def quiet_step(self, *, seconds: float = 1) -> None:
+        """Step while the exchange says nothing."""
+        self.clock.pass_seconds(seconds)
+        self.watcher.step()
 
 
 @pytest.fixture
 def wakened(db: None, monkeypatch: pytest.MonkeyPatch) -> Wakened:
     monkeypatch.setattr(watch.prices, "publish", lambda *, host, quotes: None)
+    monkeypatch.setattr(watch, "adapter_for", lambda *, account: account.name)
     return Wakened()
 
 
@@ -114,18 +159,243 @@ class TestFailures:
 
         assert wakened.step() == {str(due.pk)}
 
-    def test_a_start_and_a_gap_ask_for_a_reconciliation(self, wakened: Wakened) -> None:
-        account = make_account(make_user("alice"), reconciled_at=NOW)
+    def test_a_lost_broker_loses_no_news(self, wakened: Wakened) -> None:
+        account = make_account(make_user("alice"))
+        wakened.step()
+        wakened.orders.opened = {account.pk}
+        asked: list[UUID] = []
 
+        def send(account_id: UUID) -> None:
+            asked.append(account_id)
+            if len(asked) == 1:
+                raise OperationalError("broker away")
+
+        wakened.watcher._reconcile_account = send
+        with pytest.raises(OperationalError):
+            wakened.step()
         wakened.step()
-        assert wakened.reconciled == 1
+
+        assert asked == [account.pk, account.pk]
+
+
+class TestGaps:
+    @pytest.fixture
+    def account(self, wakened: Wakened) -> ExchangeAccount:
+        """An account with a running bot, reconciled after the watch has begun."""
+        bot = running()
+        wakened.step()
+        assert wakened.reconciled == [None]
+        wakened.reconciled.clear()
         ExchangeAccount.objects.update(reconciled_at=NOW)
-        wakened.step()
-        assert wakened.reconciled == 1
+        return bot.account
+
+    def is_blocked(self, account: ExchangeAccount) -> bool:
+        account.refresh_from_db()
+        return account.reconciled_at is None
+
+    def test_going_on_as_usual_asks_for_nothing(
+        self, wakened: Wakened, account: ExchangeAccount
+    ) -> None:
+        for _ in range(3):
+            wakened.step(seconds=30)
+
+        assert wakened.reconciled == []
+        assert not self.is_blocked(account)
+
+    def test_a_laptop_that_slept_reconciles_everything(
+        self, wakened: Wakened, account: ExchangeAccount
+    ) -> None:
         wakened.step(seconds=61)
 
-        account.refresh_from_db()
-        assert (wakened.reconciled, account.reconciled_at) == (2, None)
+        assert wakened.reconciled == [None]
+        assert self.is_blocked(account)
+
+    def test_an_exchange_that_was_silent_for_a_minute_does_too(
+        self, wakened: Wakened, account: ExchangeAccount
+    ) -> None:
+        for _ in range(4):
+            wakened.quiet_step(seconds=20)
+        assert wakened.reconciled == []
+
+        wakened.step()
+
+        assert wakened.reconciled == [None]
+        assert self.is_blocked(account)
+
+    def test_an_order_line_breaks_the_silence_as_well(
+        self, wakened: Wakened, account: ExchangeAccount
+    ) -> None:
+        for _ in range(4):
+            wakened.quiet_step(seconds=20)
+            wakened.orders.heard_at = wakened.clock()
+
+        wakened.step()
+
+        assert wakened.reconciled == []
+
+    def test_with_nothing_to_follow_silence_is_no_gap(
+        self, wakened: Wakened, account: ExchangeAccount
+    ) -> None:
+        Bot.objects.update(state="stopped", next_tick_at=None)
+        for _ in range(4):
+            wakened.quiet_step(seconds=20)
+        Bot.objects.update(state="running")
+
+        wakened.step()
+
+        assert wakened.reconciled == []
+
+    def test_an_opened_line_reconciles_its_account_alone(
+        self, wakened: Wakened, account: ExchangeAccount
+    ) -> None:
+        wakened.orders.opened = {account.pk}
+
+        wakened.step()
+        wakened.step()
+
+        assert wakened.reconciled == [account.pk]
+        assert not self.is_blocked(account)
+
+
+class TestNoticesOfOrders:
+    @pytest.fixture
+    def bot(self, wakened: Wakened) -> Bot:
+        bot = running()
+        make_order(make_cycle(bot), identifier="dt1-ours", state="open")
+        wakened.step()
+        return bot
+
+    def test_the_bot_of_the_order_is_woken_at_once(
+        self, wakened: Wakened, bot: Bot
+    ) -> None:
+        running()
+        wakened.orders.identifiers = {"dt1-ours", "somebody-else"}
+
+        assert wakened.step(seconds=0.05) == {str(bot.pk)}
+        assert wakened.step(seconds=0.05) == set()
+
+    def test_a_stopped_bot_still_hears_of_its_fills(
+        self, wakened: Wakened, bot: Bot
+    ) -> None:
+        Bot.objects.filter(pk=bot.pk).update(state="stopped", next_tick_at=None)
+        wakened.orders.identifiers = {"dt1-ours"}
+
+        assert wakened.step(seconds=0.05) == {str(bot.pk)}
+
+    def test_a_held_bot_is_woken_when_its_worker_lets_go(
+        self, wakened: Wakened, bot: Bot
+    ) -> None:
+        Bot.objects.filter(pk=bot.pk).update(lease_until=NOW + timedelta(seconds=30))
+        wakened.orders.identifiers = {"dt1-ours"}
+        assert wakened.step(seconds=0.05) == set()
+
+        # The worker writes its own appointment, made before the news.
+        Bot.objects.filter(pk=bot.pk).update(lease_until=None, next_tick_at=LATER)
+
+        assert wakened.step(seconds=0.05) == {str(bot.pk)}
+
+
+class TestWhatIsFollowed:
+    def test_the_markets_of_active_bots(self, wakened: Wakened) -> None:
+        running()
+        running(market="KRW-ETH", state="paused")
+        running(market="KRW-XRP", state="stopped", next_tick_at=None)
+        wanted: list[set[str]] = []
+        wakened.prices.want = wanted.append  # type: ignore[assignment, method-assign]
+
+        wakened.watcher.step()
+
+        assert wanted == [{"KRW-BTC", "KRW-ETH"}]
+
+    def test_the_orders_of_usable_accounts_with_active_bots(
+        self, wakened: Wakened
+    ) -> None:
+        bot = running()
+        idle = running(state="draft", next_tick_at=None)
+        broken = running()
+        broken.account.key_problem = "expired"
+        broken.account.save()
+        quarantined = running()
+        quarantined.account.quarantined_at = NOW
+        quarantined.account.save()
+        make_account(make_user("bob"))
+
+        wakened.step()
+
+        assert set(wakened.orders.followed) == {bot.account_id}
+        assert idle.account_id not in wakened.orders.followed
+
+    def test_an_account_whose_keys_do_not_open_is_left_out(
+        self, wakened: Wakened, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        readable, unreadable = running(), running()
+
+        def adapter_for(*, account: ExchangeAccount) -> str:
+            if account.pk == unreadable.account_id:
+                raise AccountProblem("KEYS_UNREADABLE", "no")
+            return "adapter"
+
+        monkeypatch.setattr(watch, "adapter_for", adapter_for)
+
+        wakened.step()
+
+        assert wakened.orders.followed == {readable.account_id: "adapter"}
+
+    def test_between_seconds_only_changed_prices_are_shared(
+        self, wakened: Wakened, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        running()
+        shared: list[list[Decimal]] = []
+        monkeypatch.setattr(
+            watch.prices,
+            "publish",
+            lambda *, host, quotes: shared.append([q.price for q in quotes]),
+        )
+        wakened.step()
+
+        wakened.step(seconds=0.05)
+        wakened.exchange.price = Decimal(99)
+        wakened.step(seconds=0.05)
+        wakened.step(seconds=1)
+
+        assert shared == [[Decimal(10**8)], [], [Decimal(99)], [Decimal(99)]]
+
+
+class TestRunning:
+    def test_news_end_the_wait_and_a_stop_the_watch(
+        self, wakened: Wakened, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        rang = threading.Event()
+        steps: list[float] = []
+
+        def step() -> int:
+            steps.append(time.monotonic())
+            rang.set()
+            return 0
+
+        monkeypatch.setattr(wakened.watcher, "step", step)
+
+        wakened.watcher.run(stopping=lambda: len(steps) >= 5, rang=rang)
+
+        pauses = [later - first for first, later in pairwise(steps)]
+        assert min(pauses) >= watch.COALESCE_SECONDS
+
+    def test_no_lost_database_ends_the_watch(
+        self, wakened: Wakened, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(watch, "DUTY_EVERY", timedelta(milliseconds=10))
+        steps: list[int] = []
+
+        def step() -> int:
+            steps.append(1)
+            raise DatabaseError("gone")
+
+        monkeypatch.setattr(wakened.watcher, "step", step)
+        monkeypatch.setattr(watch, "close_old_connections", lambda: None)
+
+        wakened.watcher.run(stopping=lambda: len(steps) >= 3, rang=threading.Event())
+
+        assert len(steps) == 3
 
 
 class TestShards:

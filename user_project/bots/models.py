@@ -45,8 +45,11 @@ class BotQuerySet(models.QuerySet["Bot"]):
         for market, price in prices.items():
             reached |= Q(market=market, wake_below__gte=price)
             reached |= Q(market=market, wake_above__lte=price)
-        free = Q(lease_until__isnull=True) | Q(lease_until__lt=now)
-        return self.active().filter(reached & free)
+        return self.active().filter(reached).free(now=now)
+
+    def free(self, *, now: datetime) -> BotQuerySet:
+        """Bots that no worker holds."""
+        return self.filter(Q(lease_until__isnull=True) | Q(lease_until__lt=now))
 
 
 class Bot(models.Model):

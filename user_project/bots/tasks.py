@@ -9,8 +9,9 @@ from typing import Any, Final
 from celery import Task, shared_task
 from django.utils import timezone
 
+from user_project.accounts.models import ExchangeAccount
 from user_project.bots.models import Bot
-from user_project.bots.reconcile import reconcile_all
+from user_project.bots.reconcile import reconcile_account, reconcile_all
 from user_project.bots.runner import run_bot
 from user_project.central_api.services import pull_if_due
 
@@ -48,6 +49,14 @@ def wake(shard: int, bot_ids: list[str]) -> None:
 def reconcile_accounts(**_: Any) -> None:
     """Compare every account with its exchange."""
     reconcile_all(clock=timezone.now)
+
+
+@shared_task(name="bots.reconcile_one", ignore_result=True)
+def reconcile_one(*, account_id: str, **_: Any) -> None:
+    """Compare one account with its exchange; nothing if it is not to be used."""
+    account = ExchangeAccount.objects.usable().filter(pk=account_id).first()
+    if account is not None:
+        reconcile_account(account=account, now=timezone.now())
 
 
 @shared_task(name="central.pull", ignore_result=True)

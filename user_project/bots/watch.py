@@ -1,15 +1,16 @@
-"""Watch prices and the clock, wake the bots that have something to do."""
+"""Watch prices, orders and the clock, wake the bots that have something to do."""
 
 from __future__ import annotations
 
 import logging
+import threading
 import time
 import uuid
 import zlib
 from collections import defaultdict
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable, Mapping
 from datetime import datetime, timedelta
-from typing import Final
+from typing import Final, Protocol
 
 from django.conf import settings
 from django.db import close_old_connections
@@ -17,20 +18,43 @@ from django.db.utils import DatabaseError, InterfaceError
 from kombu.exceptions import OperationalError
 
 from user_project.accounts.models import ExchangeAccount
+from user_project.accounts.services import AccountProblem, adapter_for
 from user_project.bots import prices
-from user_project.bots.models import Bot
-from user_project.exchanges.adapter import ExchangeAdapter, ExchangeError
+from user_project.bots.models import Bot, Order
+from user_project.exchanges.adapter import ExchangeAdapter
+from user_project.exchanges.order_feed import Notices
 from user_project.trading.orders import PriceQuote
 
 log = logging.getLogger(__name__)
 
-PERIOD_SECONDS: Final = 1.0
+DUTY_EVERY: Final = timedelta(seconds=1)
+COALESCE_SECONDS: Final = 1 / 20
+"""What comes within so long after the first news is one batch."""
 BATCH: Final = 25
 GAP: Final = timedelta(seconds=60)
 WAKE_AGAIN: Final = timedelta(seconds=5)
 """A message may be lost: a bot that did not run by then is woken again."""
 CROSSED_AGAIN: Final = timedelta(seconds=2)
 """A trigger price may stay crossed; the bot then looks this often."""
+
+
+class LivePrices(Protocol):
+    """What the watcher needs of a price feed."""
+
+    @property
+    def heard_at(self) -> datetime | None: ...
+    def want(self, markets: Collection[str], /) -> None: ...
+    def take(self) -> dict[str, PriceQuote]: ...
+    def quotes(self) -> dict[str, PriceQuote]: ...
+
+
+class LiveOrders(Protocol):
+    """What the watcher needs of an order feed."""
+
+    @property
+    def heard_at(self) -> datetime | None: ...
+    def follow(self, adapters: Mapping[uuid.UUID, ExchangeAdapter], /) -> None: ...
+    def take(self) -> Notices[uuid.UUID]: ...
 
 
 def shard_of(bot_id: uuid.UUID, /) -> int:
@@ -51,25 +75,37 @@ def batches(bot_ids: Iterable[uuid.UUID], /) -> list[tuple[int, list[str]]]:
 
 
 class Watcher:
-    """One supervised process: prices in, wake-ups out; all state is in the database."""
+    """One supervised process: news in, wake-ups out; all state is in the database."""
 
     def __init__(
         self,
         *,
-        quotes: ExchangeAdapter,
+        live_prices: LivePrices,
+        live_orders: LiveOrders,
         wake: Callable[[int, list[str]], None],
         reconcile: Callable[[], object],
+        reconcile_account: Callable[[uuid.UUID], object],
         clock: Callable[[], datetime],
     ) -> None:
-        self._quotes = quotes
+        self._prices = live_prices
+        self._orders = live_orders
         self._wake = wake
         self._reconcile = reconcile
+        self._reconcile_account = reconcile_account
         self._clock = clock
         self._last_step_at: datetime | None = None
+        self._heard_at: datetime | None = None
+        self._duty_at: datetime | None = None
         self._crossed_at: dict[uuid.UUID, datetime] = {}
+        self._told: set[str] = set()
+        self._moved: set[uuid.UUID] = set()
+        self._opened: set[uuid.UUID] = set()
 
-    def run(self, *, stopping: Callable[[], bool]) -> None:
-        """Step once a second until told to stop; no failure ends the watch."""
+    def run(self, *, stopping: Callable[[], bool], rang: threading.Event) -> None:
+        """Step at least once a second until told to stop; no failure ends the watch.
+
+        *rang* tells that something came in meanwhile.
+        """
         while not stopping():
             started = time.monotonic()
             try:
@@ -77,14 +113,26 @@ class Watcher:
             except (DatabaseError, InterfaceError, OperationalError) as error:
                 log.warning("database or broker away, trying again: %s", error)
                 close_old_connections()
-            time.sleep(max(0.0, PERIOD_SECONDS - (time.monotonic() - started)))
+                time.sleep(DUTY_EVERY.total_seconds())
+            left = DUTY_EVERY.total_seconds() - (time.monotonic() - started)
+            if rang.wait(max(0, left)):
+                time.sleep(COALESCE_SECONDS)
+                rang.clear()
 
     def step(self) -> int:
-        """Read prices once, wake what is due; return how many bots were woken."""
+        """Take what is new, wake what has to act; return how many bots were woken."""
         now = self._clock()
         self._mind_gap(now)
-        quotes = self._read_prices()
-        prices.publish(host=settings.UPBIT_BASE_URL, quotes=quotes.values())
+        changed = self._prices.take()
+        if self._duty_at is None or now - self._duty_at >= DUTY_EVERY:
+            self._duty_at = now
+            self._follow()
+            changed = self._prices.quotes()
+        prices.publish(host=settings.UPBIT_BASE_URL, quotes=changed.values())
+        self._mind_orders(now)
+        return self._wake_due(changed, now)
+
+    def _wake_due(self, quotes: Mapping[str, PriceQuote], now: datetime) -> int:
         due = Bot.objects.to_wake(
             prices={market: quote.price for market, quote in quotes.items()}, now=now
         ).values_list("pk", "next_tick_at")
@@ -95,25 +143,61 @@ class Watcher:
         return len(ready)
 
     def _mind_gap(self, now: datetime) -> None:
-        """After a start or a pause (laptop asleep) nothing is ordered before a look."""
+        """After a start, a pause (laptop asleep) or an exchange that said nothing for
+        a minute, nothing is ordered before a look."""
         last, self._last_step_at = self._last_step_at, now
-        if last is None or now - last > GAP:
+        silent_since, self._heard_at = self._heard_at, self._last_heard()
+        was_away = last is None or now - last > GAP
+        was_silent = (
+            silent_since is not None
+            and self._heard_at is not None
+            and self._heard_at - silent_since > GAP
+        )
+        if was_away or was_silent:
             log.info("start or gap: every account is reconciled before new orders")
             ExchangeAccount.objects.update(reconciled_at=None)
             self._reconcile()
 
-    def _read_prices(self) -> dict[str, PriceQuote]:
-        markets = (
-            Bot.objects.active().exclude(market="").values_list("market", flat=True)
+    def _last_heard(self) -> datetime | None:
+        heard = (self._prices.heard_at, self._orders.heard_at)
+        return max((at for at in heard if at is not None), default=None)
+
+    def _follow(self) -> None:
+        """Listen to what active bots need: their markets, their accounts' orders."""
+        active = Bot.objects.active()
+        markets = set(active.exclude(market="").values_list("market", flat=True))
+        self._prices.want(markets)
+        accounts = ExchangeAccount.objects.usable().filter(
+            bots__in=active, key_problem=""
         )
-        wanted = sorted(set(markets))
-        if not wanted:
-            return {}
-        try:
-            return self._quotes.get_prices(markets=wanted)
-        except ExchangeError as error:
-            log.warning("no prices: %s", error)
-            return {}
+        self._orders.follow(_adapters(accounts.distinct()))
+        if not markets:
+            self._heard_at = None  # nobody is asked anything: silence is no gap
+
+    def _mind_orders(self, now: datetime) -> None:
+        """Make the bots due to whose orders something happened.
+
+        A bot that a worker holds may have read its orders just before: it becomes due
+        when the worker lets go.
+        """
+        notices = self._orders.take()
+        self._told |= notices.identifiers
+        self._opened |= notices.opened
+        for account_id in tuple(self._opened):
+            self._reconcile_account(account_id)
+            self._opened.discard(account_id)
+        if self._told:
+            told = Order.objects.filter(identifier__in=self._told)
+            self._moved.update(told.values_list("bot_id", flat=True))
+            self._told.clear()
+        if self._moved:
+            free = set(
+                Bot.objects.filter(pk__in=self._moved)
+                .free(now=now)
+                .values_list("pk", flat=True)
+            )
+            Bot.objects.filter(pk__in=free).update(next_tick_at=now)
+            self._moved -= free
 
     def _just_crossed(
         self, bot_id: uuid.UUID, tick_at: datetime | None, now: datetime
@@ -126,3 +210,15 @@ class Watcher:
             return True
         self._crossed_at[bot_id] = now
         return False
+
+
+def _adapters(
+    accounts: Iterable[ExchangeAccount],
+) -> dict[uuid.UUID, ExchangeAdapter]:
+    adapters = {}
+    for account in accounts:
+        try:
+            adapters[account.pk] = adapter_for(account=account)
+        except AccountProblem as problem:
+            log.debug("account %s has no line: %s", account.pk, problem.code)
+    return adapters
