@@ -28,7 +28,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run until SIGINT or SIGTERM; 2 when it cannot start."""
     logging.basicConfig(level=logging.INFO, format="simulator: %(message)s")
     logging.getLogger("aiohttp.access").setLevel(logging.WARNING)
-    options = _parser().parse_args(argv)
+    options = command_line().parse_args(argv)
     try:
         asyncio.run(_serve(options))
     except (CannotStart, StateUnusable) as error:
@@ -37,7 +37,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     return 0
 
 
-def _parser() -> ArgumentParser:
+def command_line() -> ArgumentParser:
+    """Return the reader of the options."""
     parser = ArgumentParser(
         prog="python -m deploy.simulator",
         description="A local Upbit with paper money; its market is synthetic,"
