@@ -13,6 +13,7 @@ from deploy.simulator.tape import Tape
 from deploy.simulator.ticker_views import ticker_text, ticker_view
 from tests.unit.simulator_world import START_MINUTE, START_MS, Script, tape
 
+SOURCE = SyntheticMarket(seed=4)
 MIDNIGHT = (START_MS // DAY_MS + 1) * DAY_MS
 LAST_MINUTE = (MIDNIGHT - START_MS) // MINUTE_MS - 1
 
@@ -23,7 +24,7 @@ def _live(market: str, *, speed: float, start: int = START_MS) -> Tape:
         path_start_ms=path_start(wanted_ms=0, start_ms=start, step_ms=MINUTE_MS),
         speed=speed,
     )
-    return Tape(market=market, source=SyntheticMarket(seed=4), clock=clock)
+    return Tape(market=market, source=SOURCE, clock=clock)
 
 
 def _view(market: Tape, now_ms: int) -> dict[str, Any]:
@@ -37,7 +38,7 @@ def _view(market: Tape, now_ms: int) -> dict[str, Any]:
 def test_a_ticker_does_not_depend_on_earlier_asking(market: str, speed: float) -> None:
     start = MIDNIGHT - 7 * MINUTE_MS + 12_345
     often = _live(market, speed=speed, start=start)
-    moments = range(start - 60_000, start + 15 * MINUTE_MS, 41_777)
+    moments = range(start - 60_000, start + 15 * MINUTE_MS, 101_777)
 
     for now in moments:
         often.look_ahead(now_ms=now)
@@ -71,6 +72,15 @@ def test_a_new_day_starts_its_own_figures() -> None:
     assert (morning["signed_change_price"], morning["change"]) == (10, "RISE")
     assert morning["signed_change_rate"] == pytest.approx(10 / 110)
     assert (morning["acc_trade_price"], morning["acc_trade_price_24h"]) == (400, 800)
+
+
+def test_a_trade_on_the_stroke_of_midnight_belongs_to_the_new_day_once() -> None:
+    market = tape(Script((-5, 9, 9, 9, 9), (LAST_MINUTE + 1, 7, 7, 7, 7)))
+
+    view = _view(market, MIDNIGHT + MINUTE_MS)
+
+    assert (view["opening_price"], view["prev_closing_price"]) == (7, 9)
+    assert (view["acc_trade_volume"], view["acc_trade_volume_24h"]) == (4, 8)
 
 
 def test_a_fall_has_a_sign_only_where_it_is_asked_for() -> None:
