@@ -18,7 +18,7 @@ from deploy.simulator.order_views import Json
 from deploy.simulator.stream_fields import shortened
 from deploy.simulator.stream_requests import Format
 
-_WORTH_PACKING: Final = 256
+_WORTH_PACKING: Final = 1024
 _BINARY: Final = 0x82
 _PACKED: Final = 0x40
 _TAIL: Final = b"\x00\x00\xff\xff"

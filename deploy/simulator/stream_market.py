@@ -80,12 +80,14 @@ class WatchedMarket:
     ) -> Iterator[tuple[Topic, Json]]:
         """Go on to *now_ms*; yield what to send, in order."""
         after_ms, self.seen_ms = self.seen_ms, max(self.seen_ms, now_ms)
-        rows = [] if self._is_still() else self._trades(after_ms)
+        traded = not self._is_still() and self.data.has_traded(
+            after_ms=after_ms, until_ms=self.seen_ms
+        )
         topic = Topic("trade", self.data.market)
-        if topic in wanted:
-            yield from ((topic, row) for row in rows)
-        self._ticker_due |= bool(rows) or self._is_switched()
-        self._candles_due |= bool(rows)
+        if traded and topic in wanted:
+            yield from ((topic, row) for row in self._trades(after_ms))
+        self._ticker_due |= traded or self._is_switched()
+        self._candles_due |= traded
         yield from self._due_ticker(wanted, now_ms)
         yield from self._due_books(wanted, now_ms)
         yield from self._due_candles(wanted, now_ms)

@@ -80,19 +80,26 @@ class PublicData:
         }
         return self._message("ticker", row, _TICKER)
 
+    def has_traded(self, *, after_ms: int, until_ms: int) -> bool:
+        """Tell whether there are trades in ``(after_ms, until_ms]``."""
+        return len(self.tape.trades(after_ms=after_ms, until_ms=until_ms)) > 0
+
     def trades(self, *, after_ms: int, until_ms: int, kind: str) -> list[Json]:
         """Return the trades in ``(after_ms, until_ms]``, oldest first."""
         rows = trade_rows(self.tape, after_ms=after_ms, until_ms=until_ms)
-        return [self._trade(row, kind, until_ms) for row in rows]
+        more = self._best(until_ms) | {"stream_type": kind}
+        return [self._trade(row) | more for row in rows]
 
     def last_trade(self, *, kind: str, now_ms: int) -> Json | None:
         """Return the last trade, or None before the first."""
         at_ms = self.tape.before(at_ms=now_ms).at_ms
         rows = trade_rows(self.tape, after_ms=at_ms - 1, until_ms=at_ms)
-        return self._trade(rows[-1], kind, now_ms) if rows else None
+        if not rows:
+            return None
+        return self._trade(rows[-1]) | self._best(now_ms) | {"stream_type": kind}
 
-    def _trade(self, row: Json, kind: str, now_ms: int) -> Json:
-        book, change = self.tape.book(at_ms=now_ms), row["change_price"]
+    def _trade(self, row: Json) -> Json:
+        change = row["change_price"]
         return {
             "type": "trade",
             "code": self.market,
@@ -107,11 +114,17 @@ class PublicData:
             "change": "RISE" if change > 0 else "FALL" if change < 0 else "EVEN",
             "change_price": abs(change),
             "sequential_id": row["sequential_id"],
-            "best_ask_price": float(book.asks[0].price),
-            "best_ask_size": float(book.asks[0].size),
-            "best_bid_price": float(book.bids[0].price),
-            "best_bid_size": float(book.bids[0].size),
-            "stream_type": kind,
+        }
+
+    def _best(self, now_ms: int) -> Json:
+        """Return the first level of the book, as each trade shows it."""
+        book = self.tape.book(at_ms=now_ms)
+        ask, bid = book.asks[0], book.bids[0]
+        return {
+            "best_ask_price": float(ask.price),
+            "best_ask_size": float(ask.size),
+            "best_bid_price": float(bid.price),
+            "best_bid_size": float(bid.size),
         }
 
     def book(self, *, now_ms: int) -> Book:

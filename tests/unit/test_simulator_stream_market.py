@@ -27,6 +27,9 @@ class Data:
     marks: dict[int, object] = field(default_factory=dict)
     market: str = MARKET
 
+    def has_traded(self, *, after_ms: int, until_ms: int) -> bool:
+        return bool(self.trades(after_ms=after_ms, until_ms=until_ms, kind=""))
+
     def trades(self, *, after_ms: int, until_ms: int, kind: str) -> list[Any]:
         return [
             {"trade_timestamp": at, "stream_type": kind}
