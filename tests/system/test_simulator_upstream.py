@@ -36,7 +36,8 @@ AT_ONCE = ("--latency", "0")
 
 @pytest.fixture(scope="module")
 def upstream() -> Iterator[Simulator]:
-    simulator = start("--seed", "11", "--faults", *PACE)
+    # Its limits are its own, so that its counts can be told from ours.
+    simulator = start("--seed", "11", "--faults", "--rate-factor", "30")
     yield simulator
     simulator.stop()
 
@@ -92,6 +93,7 @@ def stream(simulator: Simulator, path: str = "", **more: Any) -> ClientConnectio
         ("/v1/candles/minutes/1", {"market": MARKET, "to": last_minute(), "count": 9}),
         ("/v1/candles/days", {"market": MARKET, "to": "2026-01-01T09:00:00+09:00"}),
         ("/v1/orderbook/instruments", {"markets": f"{MARKET},KRW-ETH"}),
+        ("/v1/ticker/all", {"quote_currencies": "BTC"}),
         ("/v1/ticker", {"markets": "KRW-NOPE"}),
         ("/v1/ticker", {}),
         ("/v1/candles/minutes/7", {"market": MARKET}),
@@ -106,14 +108,13 @@ def test_answers_are_the_upstreams_byte_for_byte(
 
     assert (ours.status_code, ours.content) == (theirs.status_code, theirs.content)
     for name in ("Content-Type", "Remaining-Req"):
-        assert ours.headers[name].split(";")[0] == theirs.headers[name].split(";")[0]
+        assert ours.headers[name].split("; sec")[0] in theirs.headers[name]
 
 
 @pytest.mark.parametrize(
     ("path", "query"),
     [
         ("/v1/ticker", {"markets": f"{MARKET},KRW-ETH"}),
-        ("/v1/ticker/all", {"quote_currencies": "KRW"}),
         ("/v1/orderbook", {"markets": MARKET, "count": 5}),
         ("/v1/trades/ticks", {"market": MARKET, "count": 3}),
     ],

@@ -13,14 +13,14 @@ from deploy.simulator.__main__ import main
 from deploy.simulator.errors import UpbitProblem
 from deploy.simulator.upstream_feed import BOOK_MS, UpstreamFeed
 from deploy.simulator.upstream_pace import WINDOW_SECONDS, Pace, stated_seconds
-from deploy.simulator.upstream_reads import Deal, Quote, book_of
+from deploy.simulator.upstream_reads import Deal, Quote, book_of, deal_of
 from deploy.simulator.upstream_rest import (
     UpstreamAway,
     UpstreamRest,
     is_real_upbit,
     upstream_url,
 )
-from tests.unit.upstream_stub import MARKET, StubExchange
+from tests.unit.upstream_stub import MARKET, StubExchange, trade_frame, trade_row
 
 NOW_MS = 1_800_000_000_000
 
@@ -247,6 +247,11 @@ def test_a_book_that_nobody_keeps_up_to_date_is_empty_after_a_while() -> None:
     assert [level.price for level in fresh.asks] == [101]
     assert stale.asks == stale.bids == ()
     assert kept == fresh
+
+
+def test_a_frames_trade_happened_when_it_was_traded_not_when_it_was_told() -> None:
+    assert deal_of(trade_frame(7, 100, ms=NOW_MS)).traded_ms == NOW_MS
+    assert deal_of(trade_row(7, 100, ms=NOW_MS)).traded_ms == NOW_MS
 
 
 def test_empty_levels_of_the_shorter_side_are_nobodys_offer() -> None:
