@@ -12,6 +12,7 @@ from deploy.simulator.bars import (
     rolled,
 )
 from deploy.simulator.clock import DAY, HOUR, HOUR_MS, MINUTE_MS
+from deploy.simulator.path import Extremes, extremes
 from deploy.simulator.periods import Period
 from deploy.simulator.reel import Reel
 
@@ -100,6 +101,15 @@ class History:
             )
             self._hours = joined([self._hours, rolled(new, unit=HOUR)])
             self._hours_until = until
+
+    def extremes(self, *, first: int, last: int, now_ms: int) -> Extremes:
+        """Return the extremes of ``[first, last)``, whole days before *now_ms*."""
+        lived = self._start // DAY * DAY
+        found = self._reel.extremes(first=first, last=min(last, lived))
+        hours = self.hours(first=max(first, lived), last=last, now_ms=now_ms)
+        return found.wider(
+            extremes(minute=hours.minute, high=hours.high, low=hours.low)
+        )
 
     def look_back(self, *, to_minute: int) -> bool:
         """Compute some more old hours; False when they reach back to *to_minute*."""

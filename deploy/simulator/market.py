@@ -24,7 +24,15 @@ from deploy.simulator.names import (
     Coin,
     coins,
 )
-from deploy.simulator.path import EMPTY, Cells, Listing, joined
+from deploy.simulator.path import (
+    EMPTY,
+    NO_EXTREMES,
+    Cells,
+    Extremes,
+    Listing,
+    extremes,
+    joined,
+)
 from deploy.simulator.ticks import Floats, TickGrid
 
 BLOCK = 1440
@@ -34,6 +42,9 @@ _FACTOR_DAILY = 0.022
 _CRASHES_A_DAY = 0.04
 _EVENTS_A_DAY = 0.03
 _CACHED_BLOCKS = 200
+_WICK = 0.6
+"""Typical wick, in typical moves of a minute."""
+_LONGEST_WICK = 7 * _WICK  # seven deviations: one draw in 400 billion is beyond
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -92,6 +103,41 @@ class SyntheticMarket:
         made = {b: self._block(market, b) for b in sorted(blocks, key=abs)}
         return joined([made[b] for b in blocks]).between(first, last)
 
+    def extremes(self, market: str, first: int, last: int) -> Extremes:
+        """Return the extremes of ``[first, last)``; few days need to be computed."""
+        first = max(first, self.first_minute(market))
+        blocks = range(first // BLOCK, -(-last // BLOCK)) if first < last else ()
+        bounds = {b: self._bounds(market, b) for b in sorted(blocks, key=abs)}
+        found = NO_EXTREMES
+        for block, (_, most) in sorted(bounds.items(), key=lambda one: -one[1][1]):
+            if most < found.high:
+                break
+            found = found.wider(self._extremes(market, block, first, last))
+        for block, (least, _) in sorted(bounds.items(), key=lambda one: one[1][0]):
+            if least > found.low:
+                break
+            found = found.wider(self._extremes(market, block, first, last))
+        return found
+
+    def _extremes(self, market: str, block: int, first: int, last: int) -> Extremes:
+        begin = block * BLOCK
+        cells = self._block(market, block).between(
+            max(first, begin), min(last, begin + BLOCK)
+        )
+        return extremes(minute=cells.minute, high=cells.high, low=cells.low)
+
+    def _bounds(self, market: str, block: int) -> tuple[float, float]:
+        """Return prices that a day cannot have left, whatever its wicks."""
+        who = self._coins[market]
+        _, returns, mood = self._returns(market, block)
+        start = self._offset(market, block) + np.log(who.price)
+        closes = np.cumsum(returns)
+        wick = _LONGEST_WICK * who.sigma * mood.max()
+        low = start + min(closes.min(), 0) - wick
+        high = start + max(closes.max(), 0) + wick
+        ends = who.ticks.round(np.exp(np.array((low, high))))
+        return ends.item(0), ends.item(1)
+
     def _make_factor(self, block: int) -> tuple[Floats, Floats]:
         """Return the whole market's returns and its mood, minute by minute."""
         rng = self._stream(1, block)
@@ -145,7 +191,7 @@ class SyntheticMarket:
         start = self._offset(market, block) + np.log(who.price)
         close = (start + np.cumsum(returns))[traded]
         returns, mood = returns[traded], mood[traded]
-        wicks = np.abs(rng.standard_normal((2, len(traded)))) * mood * who.sigma * 0.6
+        wicks = np.abs(rng.standard_normal((2, len(traded)))) * mood * who.sigma * _WICK
         logs = np.stack((close - returns, close, close, close))
         logs[1] = np.maximum(logs[0], close) + wicks[0]
         logs[2] = np.minimum(logs[0], close) - wicks[1]

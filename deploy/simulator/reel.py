@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from deploy.simulator.clock import DAY, HOUR, MINUTE_MS, YEAR, PathClock
 from deploy.simulator.feed import Trades
-from deploy.simulator.path import Cells, Ints, PathSource, walk
+from deploy.simulator.path import Cells, Extremes, Ints, PathSource, walk
 from deploy.simulator.ticks import Floats, exact
 
 _REACH = (HOUR, DAY, 30 * DAY, 2 * YEAR)
@@ -62,6 +62,14 @@ class Reel:
         """Return the path's cells of the real minutes ``[first, last)`` of history."""
         shift = self.clock.shift
         return self._source.cells(self.market, first - shift, last - shift)
+
+    def extremes(self, *, first: int, last: int) -> Extremes:
+        """Return the extremes of the real minutes ``[first, last)`` of history."""
+        shift = self.clock.shift
+        found = self._source.extremes(self.market, first - shift, last - shift)
+        return found._replace(
+            high_minute=found.high_minute + shift, low_minute=found.low_minute + shift
+        )
 
     def add(self, *, price: Decimal, volume: Decimal, at_ms: int) -> None:
         """Put in somebody else's trade, after the path's own at *at_ms*.

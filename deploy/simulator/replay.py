@@ -17,7 +17,7 @@ import numpy as np
 from common.money import ticks_of
 from deploy.simulator.clock import DAY, DAY_MS, HOUR, HOUR_MS
 from deploy.simulator.names import COINS
-from deploy.simulator.path import Cells, Ints, Listing, joined
+from deploy.simulator.path import Cells, Extremes, Ints, Listing, extremes, joined
 from deploy.simulator.recording import (
     ReplayUnusable,
     minute_text,
@@ -64,6 +64,13 @@ class RecordedMarket:
         """Return the minute after the market's last candle."""
         tape = self._tapes[market]
         return int(tape.rows.minute[-1]) + tape.interval
+
+    def extremes(self, market: str, first: int, last: int) -> Extremes:
+        """Return the extremes of the candles that begin in ``[first, last)``."""
+        tape = self._tapes[market]
+        rows = tape.rows.between(first, last)
+        high, low = tape.ticks.round(np.stack((rows.high, rows.low)))
+        return extremes(minute=rows.minute, high=high, low=low)
 
     def cells(self, market: str, first: int, last: int) -> Cells:
         """Return the minutes of ``[first, last)`` that lie in recorded candles."""

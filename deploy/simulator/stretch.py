@@ -16,20 +16,18 @@ from numpy.typing import NDArray
 from deploy.simulator.bars import Bars, rolled
 from deploy.simulator.clock import DAY, MINUTE_MS
 from deploy.simulator.feed import Trades
-from deploy.simulator.path import Ints
+from deploy.simulator.path import Extremes, Ints
 from deploy.simulator.reel import NEVER, Last, directions
 from deploy.simulator.ticks import Floats
 
 
 class Year(NamedTuple):
-    """Extremes of the 52 weeks before a day, and the days' first minutes."""
+    """What came before a day."""
 
-    high: float
-    high_minute: int
-    low: float
-    low_minute: int
+    extremes: Extremes
+    """Of 52 weeks."""
     previous_close: float
-    """Last price before the day; NaN on the day of the first trade."""
+    """NaN on the day of the first trade."""
 
 
 @dataclass(slots=True, eq=False)

@@ -9,10 +9,7 @@ from functools import partial
 from typing import Final
 from zlib import crc32
 
-import numpy as np
-
 from common.money import TickTable, ticks_of
-from deploy.simulator.bars import rolled
 from deploy.simulator.books import EMPTY, book
 from deploy.simulator.clock import DAY, DAY_MS, MINUTE_MS, YEAR, PathClock
 from deploy.simulator.feed import Book, Trades
@@ -148,8 +145,10 @@ class Tape:
         self._moment = self._book = None
 
     def look_back(self, *, now_ms: int) -> bool:
-        """Compute some of the last 52 weeks; False when they are known."""
-        return self.history.look_back(to_minute=_year_begin(now_ms // DAY_MS))
+        """Compute the last 52 weeks; False when they are known."""
+        known = now_ms // DAY_MS in self._years
+        self._year(now_ms // DAY_MS)
+        return not known
 
     def look_ahead(self, *, now_ms: int) -> bool:
         """Sum up what comes after the stretch of *now_ms*; False when it is known."""
@@ -189,26 +188,9 @@ class Tape:
         if day not in self._years:
             if len(self._years) >= _AT_HAND:
                 del self._years[min(self._years)]
-            self._years[day] = self._extremes(day)
+            extremes = self.history.extremes(
+                first=day * DAY - YEAR, last=day * DAY, now_ms=day * DAY_MS
+            )
+            close = self.before(at_ms=day * DAY_MS - 1).price
+            self._years[day] = Year(extremes, close)
         return self._years[day]
-
-    def _extremes(self, day: int) -> Year:
-        midnight = day * DAY
-        hours = self.history.hours(
-            first=_year_begin(day), last=midnight, now_ms=midnight * MINUTE_MS
-        )
-        if not len(hours):
-            return Year(-math.inf, midnight, math.inf, midnight, math.nan)
-        days = rolled(hours, unit=DAY)
-        high, low = int(np.argmax(days.high)), int(np.argmin(days.low))
-        return Year(
-            high=float(days.high[high]),
-            high_minute=int(days.minute[high]),
-            low=float(days.low[low]),
-            low_minute=int(days.minute[low]),
-            previous_close=float(days.close[-1]),
-        )
-
-
-def _year_begin(day: int) -> int:
-    return day * DAY - YEAR

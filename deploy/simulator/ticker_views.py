@@ -14,7 +14,8 @@ from typing import Any, Final
 
 from deploy.simulator.clock import DAY, DAY_MS
 from deploy.simulator.order_views import SEOUL
-from deploy.simulator.stretch import Moment, Year
+from deploy.simulator.path import Extremes
+from deploy.simulator.stretch import Moment
 from deploy.simulator.tape import Tape
 
 Json = dict[str, Any]
@@ -52,7 +53,7 @@ def _written(market: str, moment: Moment, now_ms: int) -> str:
         f'"acc_trade_price_24h":{moment.quote_24h:.5f},'
         f'"acc_trade_volume":{moment.volume_today:.8f},'
         f'"acc_trade_volume_24h":{moment.volume_24h:.8f},'
-        f"{_yearly(moment.high, moment.low, year, now_ms // DAY_MS)},"
+        f"{_yearly(moment.high, moment.low, year.extremes, now_ms // DAY_MS)},"
         f'"timestamp":{at_ms}}}'
     )
 
@@ -63,7 +64,7 @@ def _daily(opening: float, high: float, low: float) -> str:
 
 
 @lru_cache(maxsize=1 << 14)
-def _yearly(high: float, low: float, year: Year, today: int) -> str:
+def _yearly(high: float, low: float, year: Extremes, today: int) -> str:
     high, high_at = max((high, today * DAY), (year.high, year.high_minute))
     low, low_at = min((low, today * DAY), (year.low, year.low_minute))
     return (

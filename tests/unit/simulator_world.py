@@ -9,7 +9,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from deploy.simulator.clock import MINUTE_MS, PathClock
-from deploy.simulator.path import Cells, Listing
+from deploy.simulator.path import Cells, Extremes, Listing, extremes
 from deploy.simulator.tape import Tape
 
 START_MINUTE = 29_900_000
@@ -33,6 +33,10 @@ class Script:
 
     def cells(self, market: str, first: int, last: int) -> Cells:
         return self._cells.between(first, last)
+
+    def extremes(self, market: str, first: int, last: int) -> Extremes:
+        cells = self.cells(market, first, last)
+        return extremes(minute=cells.minute, high=cells.high, low=cells.low)
 
     def first_minute(self, market: str) -> int:
         return int(self._cells.minute[0])

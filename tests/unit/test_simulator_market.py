@@ -11,7 +11,7 @@ from common.money import KRW_TICKS, STABLE_TICKS, ticks_of
 from deploy.simulator.liveliness import suggested_speed
 from deploy.simulator.market import BLOCK, HISTORY_DAYS, SyntheticMarket
 from deploy.simulator.names import COINS, MOST
-from deploy.simulator.path import Cells
+from deploy.simulator.path import NO_EXTREMES, Cells
 from deploy.simulator.ticks import TickGrid, exact
 
 DAY = 1440
@@ -195,3 +195,35 @@ def test_fewer_markets_are_the_best_known() -> None:
 def test_there_are_only_so_many_markets(count: int) -> None:
     with pytest.raises(ValueError, match=str(MOST)):
         SyntheticMarket(seed=1, markets=count)
+
+
+@pytest.mark.parametrize("name", ["KRW-BTC", "KRW-NCT", "KRW-USDT", "KRW-TAIKO"])
+@pytest.mark.parametrize(
+    ("first", "last"), [(-10_000 * DAY, 0), (-20 * DAY - 77, -3 * DAY + 5), (-9, 9)]
+)
+def test_extremes_are_those_of_the_cells(name: str, first: int, last: int) -> None:
+    market = SyntheticMarket(seed=6)
+    cells = SyntheticMarket(seed=6).cells(name, first, last)
+
+    found = market.extremes(name, first, last)
+
+    if not len(cells):
+        assert found == NO_EXTREMES
+        return
+    assert (found.high, found.low) == (cells.high.max(), cells.low.min())
+    assert cells.high[cells.minute == found.high_minute].tolist() == [found.high]
+    assert cells.low[cells.minute == found.low_minute].tolist() == [found.low]
+
+
+def test_most_days_are_not_computed_for_the_extremes() -> None:
+    market = SyntheticMarket(seed=6)
+
+    market.extremes("KRW-BTC", -90 * DAY, 0)
+
+    assert market._block.cache_info().currsize < 20
+
+
+def test_a_time_before_the_listing_has_no_extremes() -> None:
+    found = SyntheticMarket(seed=6).extremes("KRW-BTC", -9999 * DAY, -9000 * DAY)
+
+    assert found == NO_EXTREMES

@@ -80,6 +80,19 @@ def test_a_candle_is_walked_to_its_nearer_wick_first() -> None:
     assert one(high=120, low=95) == [100, 95, 120, 101]
 
 
+def test_extremes_are_those_of_the_cells(tmp_path: Path) -> None:
+    file = tmp_path / "candles.parquet"
+    write_recording(file)
+    source = load_replay(file=file, at=AT)
+    cells = source.cells("KRW-BTC", MINUTE, MINUTE + 4000)
+
+    found = source.extremes("KRW-BTC", MINUTE, MINUTE + 4000)
+
+    assert (found.high, found.low) == (cells.high.max(), cells.low.min())
+    top = cells.minute[cells.high.argmax()]
+    assert found.high_minute <= top < found.high_minute + 5
+
+
 def test_the_wicks_of_a_long_candle_come_in_path_order(tmp_path: Path) -> None:
     file = tmp_path / "candles.parquet"
     write_recording(file)

@@ -9,6 +9,7 @@ import pytest
 
 from deploy.simulator.clock import DAY_MS, MINUTE_MS, PathClock, path_start
 from deploy.simulator.market import SyntheticMarket
+from deploy.simulator.periods import DAYS
 from deploy.simulator.tape import Tape
 from deploy.simulator.ticker_views import ticker_text, ticker_view
 from tests.unit.simulator_world import START_MINUTE, START_MS, Script, tape
@@ -134,16 +135,23 @@ def test_a_record_of_today_is_the_years() -> None:
     assert view["highest_52_week_date"] == _date(START_MS)
 
 
-def test_looking_back_bit_by_bit_finds_the_same_year() -> None:
-    prepared = _live("KRW-BTC", speed=1)
+@pytest.mark.parametrize("passed_days", [0, 3])
+def test_the_years_extremes_are_those_of_its_candles(passed_days: int) -> None:
+    market = _live("KRW-XRP", speed=3)
+    now = START_MS + passed_days * DAY_MS
 
-    steps = 0
-    while prepared.look_back(now_ms=START_MS):
-        steps += 1
+    known = market.look_back(now_ms=now), market.look_back(now_ms=now)
 
-    at_once = _live("KRW-BTC", speed=1)
-    assert steps > 5
-    assert _view(prepared, START_MS) == _view(at_once, START_MS)
+    view = _view(market, now)
+    days = market.history.candles(period=DAYS, before=10**9, count=200, now_ms=now)
+    assert known == (True, False)
+    assert len(days) > 90
+    assert view["highest_52_week_price"] == days.high.max()
+    assert view["lowest_52_week_price"] == days.low.min()
+    best = int(days.minute[days.high.argmax()])
+    assert view["highest_52_week_date"] == _date(best * MINUTE_MS)
+    worst = int(days.minute[days.low.argmin()])
+    assert view["lowest_52_week_date"] == _date(worst * MINUTE_MS)
 
 
 def test_a_quiet_market_is_worded_once() -> None:
