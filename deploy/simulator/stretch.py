@@ -75,11 +75,8 @@ class Stretch:
     def trades(self, *, after_ms: int, until_ms: int) -> Trades:
         """Return the trades in ``(after_ms, until_ms]`` that are in the stretch."""
         a, b = self.at_ms.searchsorted((after_ms, until_ms), side="right").tolist()
-        chosen = slice(max(a, 1), b)
-        figures = self.figures[chosen]
-        return Trades(
-            self.at_ms[chosen], figures[:, 0], figures[:, 1], self.quote[chosen]
-        )
+        price, volume = self.figures[a:b, 0], self.figures[a:b, 1]
+        return Trades(self.at_ms[a:b], price, volume, self.quote[a:b])
 
     def before(self, *, at_ms: int) -> Last:
         """Return the last trade up to an instant of the stretch."""
