@@ -10,11 +10,11 @@ SETTINGS_FREE := env SECRET_KEY=none DATABASE_URL=postgresql://none/none \
 	REDIS_URL=redis://none DANTARO_SETTINGS_FREE=1 DANTARO_ENV_FILE=/dev/null
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo up stop test check lock clean
+.PHONY: help setup demo up stop test check fuzz bench-simulator lock clean
 
 help: ## this list
-	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | while IFS="	" read -r t d; \
-	do printf '  make %-7s %s\n' "$$t" "$$d"; done
+	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | while IFS="	" read -r t d; \
+	do printf '  make %-16s %s\n' "$$t" "$$d"; done
 
 setup: ## make .venv from the locked requirements (does nothing when it fits)
 	@command -v $(PYTHON) >/dev/null || { echo "setup: no python3 found." \
@@ -40,6 +40,13 @@ check: setup ## lint, format, types and import contracts alone
 	$(SETTINGS_FREE) .venv/bin/mypy --config-file deploy/mypy/central.ini central_project
 	$(SETTINGS_FREE) .venv/bin/mypy --config-file deploy/mypy/user.ini user_project
 	.venv/bin/lint-imports
+
+fuzz: setup ## walk the exchange through new random worlds [EXAMPLES=n]
+	@EXAMPLES=$${EXAMPLES:-3000} $(RUN) -m pytest -q -k "not the_steps" \
+	tests/unit/test_matching_properties.py tests/unit/test_simulator_properties.py
+
+bench-simulator: setup ## measure the simulator beside its baselines (2 minutes)
+	@$(RUN) -m deploy.bench_simulator
 
 lock: setup ## resolve requirements/*.in again into the lock files
 	test -x .boot/bin/uv || $(PYTHON) -m pip install -q --target .boot uv
