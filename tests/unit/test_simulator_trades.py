@@ -152,6 +152,15 @@ def test_a_trade_belongs_to_who_moved_the_price() -> None:
     assert sides == "BAB" + "AAAAA" + "BBBB"
 
 
+def test_a_side_is_kept_however_long_the_price_has_stood_still() -> None:
+    still = [(minute, 5, 5, 5, 5) for minute in range(-3000, 0, 30)]
+    market = tape(Script((-9000, 7, 7, 7, 7), (-8000, 5, 5, 5, 5), *still))
+
+    rows = trade_rows(market, after_ms=START_MS - 31 * MINUTE_MS, until_ms=START_MS)
+
+    assert {row["ask_bid"] for row in rows} == {"ASK"}
+
+
 def test_sides_and_numbers_do_not_depend_on_the_pages_they_are_read_in() -> None:
     market = _live(speed=2000)
     begin, end = START_MS - 90_000, START_MS + 45_000
