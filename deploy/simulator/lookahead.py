@@ -16,10 +16,8 @@ _PAUSE_SECONDS: Final = 0.5
 async def look_through(house: House, /, *, rest: float = 0.0) -> None:
     """Compute each market's last year, letting others in between."""
     for tape in house.tapes.values():
-        while True:
-            begun = time.monotonic()
-            if not tape.look_back(now_ms=house.now_ms()):
-                break
+        begun = time.monotonic()
+        if tape.look_back(now_ms=house.now_ms()):
             await asyncio.sleep(rest * (time.monotonic() - begun))
 
 

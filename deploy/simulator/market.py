@@ -8,7 +8,7 @@ in any order and is always the same.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cache, lru_cache
 from zlib import crc32
 
 import numpy as np
@@ -78,6 +78,7 @@ class SyntheticMarket:
         self._steps: dict[str, dict[int, float]] = {m: {} for m in self._coins}
         self._offsets: dict[str, dict[int, float]] = {m: {0: 0.0} for m in self._coins}
         self._factor = lru_cache(maxsize=400)(self._make_factor)
+        self._bounds = cache(self._make_bounds)
         self._block = lru_cache(maxsize=_CACHED_BLOCKS + 3 * markets)(self._make_block)
 
     @property
@@ -126,7 +127,7 @@ class SyntheticMarket:
         )
         return extremes(minute=cells.minute, high=cells.high, low=cells.low)
 
-    def _bounds(self, market: str, block: int) -> tuple[float, float]:
+    def _make_bounds(self, market: str, block: int) -> tuple[float, float]:
         """Return prices that a day cannot have left, whatever its wicks."""
         who = self._coins[market]
         _, returns, mood = self._returns(market, block)

@@ -144,12 +144,13 @@ def test_minutes_of_long_ago_are_computed_again_alike() -> None:
 
 def test_candles_prepared_ahead_of_time_are_not_shown() -> None:
     market = _live(speed=600)
-    market.look_ahead(now_ms=START_MS + 7 * HOUR_MS)
+    now = START_MS + HOUR_MS + 34_567
+    market.look_ahead(now_ms=START_MS + 7 * HOUR_MS)  # the next day
 
     for period in (minutes(1), minutes(60), DAYS):
-        bars = market.history.candles(period=period, before=ALL, count=5, now_ms=NOW)
-        assert bars.last_ms[-1] <= NOW
-        assert bars.minute[-1] == period.floor(NOW // MINUTE_MS)
+        bars = market.history.candles(period=period, before=ALL, count=5, now_ms=now)
+        assert bars.last_ms[-1] <= now
+        assert bars.minute[-1] == period.floor(now // MINUTE_MS)
 
 
 def test_day_candles_change_against_the_day_before() -> None:

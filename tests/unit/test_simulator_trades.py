@@ -177,16 +177,17 @@ def test_sides_and_numbers_do_not_depend_on_the_pages_they_are_read_in() -> None
     assert len(whole) > 4000
 
 
-def test_several_trades_of_a_millisecond_have_numbers_of_their_own() -> None:
+def test_many_trades_of_a_millisecond_have_places_of_their_own() -> None:
     market = tape(QUIET)
-    for price in (200, 300, 250):
+    prices = [200 + (7 * n) % 31 for n in range(31)]
+    for price in prices:
         market.inject(price=D(price), volume=D(1), at_ms=START_MS + 7)
 
     rows = trade_rows(market, after_ms=START_MS + 6, until_ms=START_MS + 7)
 
-    assert [row["trade_price"] for row in rows] == [200, 300, 250]
+    assert [row["trade_price"] for row in rows] == prices
     first = rows[0]["sequential_id"]
-    assert [row["sequential_id"] - first for row in rows] == [0, 1, 2]
+    assert [row["sequential_id"] - first for row in rows] == list(range(31))
 
 
 def test_changes_are_counted_from_the_close_of_the_day_before_each_trade() -> None:
