@@ -29,6 +29,8 @@ from user_project.trading.matching import MatchingEngine
 from user_project.trading.matching_orders import OrderRefused
 
 POLL_SECONDS: Final = 1.0
+PREPARE_SECONDS: Final = 5.0
+"""Whoever orders waits no longer for a price: clients give up after ten."""
 ASKED_SECONDS: Final = 180.0
 """So long after an order a market is listened to, even if nothing rests there."""
 QUIET_MS: Final = 5_000
@@ -132,13 +134,15 @@ class Upstream:
         if market not in self.feeds:
             return  # the venue refuses it
         self._asked_at[market] = time.monotonic()
+        if self._is_fresh(market):
+            return
         try:
-            if not self._is_fresh(market):
+            async with asyncio.timeout(PREPARE_SECONDS):
                 await self._refresh(market)
         except UnknownMarket as error:
             self._asked_at.pop(market, None)
             raise OrderRefused("notfoundmarket", "존재하지 않는 마켓입니다.") from error
-        except (UpstreamAway, UpbitProblem) as error:
+        except (UpstreamAway, UpbitProblem, TimeoutError) as error:
             raise _no_price() from error
 
     async def _refresh(self, market: str) -> None:

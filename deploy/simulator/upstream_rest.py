@@ -22,7 +22,7 @@ from deploy.simulator.upstream_pace import CONNECT, Pace
 SHARED_SECONDS: Final = 0.3
 """Identical calls within this time share one answer."""
 LOOPBACK: Final = ("127.0.0.1", "localhost", "::1")
-TIMEOUT: Final = aiohttp.ClientTimeout(total=6, sock_connect=3)
+TIMEOUT: Final = aiohttp.ClientTimeout(total=10, sock_connect=3)
 FAILURES: Final = (aiohttp.ClientError, TimeoutError, OSError)
 _GROUPS: Final = {
     "market": "market",

@@ -88,7 +88,8 @@ class UpstreamStream:
         try:
             link = await self._open(codes)
         except (UpstreamAway, UpbitProblem) as error:
-            log.info("no stream of the upstream: %s", error)
+            if self._pause == FIRST_PAUSE_SECONDS:  # said once, not all night
+                log.info("no stream of the upstream (%s); its ticker is polled", error)
             self._rest_a_while()
             return
         old, self._links = self._links, [*self._links, link]

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from aiohttp import web
 
-from deploy.simulator import upstream_rest
+from deploy.simulator import upstream, upstream_rest
 from deploy.simulator.conditions import Conditions
 from deploy.simulator.upstream import Upstream
 from deploy.simulator.venue import Venue
@@ -314,6 +314,40 @@ def test_a_heard_market_is_not_asked_about_for_each_order(
         await exchange.bid(99_200)
 
         assert exchange.stub.paths() == []
+
+    with_exchange(scenario)
+
+
+def test_a_stream_that_fell_silent_is_checked_by_asking(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(upstream_rest, "SHARED_SECONDS", 0.0)
+    monkeypatch.setattr(upstream, "QUIET_MS", 0)
+
+    async def scenario(exchange: Exchange) -> None:
+        await exchange.bid(99_000)
+        await exchange.is_streaming()
+        exchange.stub.asked.clear()
+
+        await exchange.bid(99_200)
+
+        assert {"/v1/ticker", "/v1/orderbook"} <= set(exchange.stub.paths())
+
+    with_exchange(scenario)
+
+
+def test_whoever_orders_waits_only_so_long_for_a_price(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(upstream, "PREPARE_SECONDS", 0.1)
+
+    async def scenario(exchange: Exchange) -> None:
+        exchange.stub.hangs.add("/v1/orderbook")
+
+        with pytest.raises(OrderRefused) as caught:
+            await exchange.bid(99_000)
+
+        assert caught.value.name == "market_offline"
 
     with_exchange(scenario)
 

@@ -70,6 +70,8 @@ class StubExchange:
     """Oldest first."""
     special: dict[str, Callable[[], web.Response]] = field(default_factory=dict)
     """Answers by path that come instead of the usual ones."""
+    hangs: set[str] = field(default_factory=set)
+    """Paths that are never answered."""
     price: int = 100_000
     listed: set[str] = field(default_factory=lambda: {MARKET})
     streams: bool = True
@@ -120,6 +122,8 @@ class StubExchange:
 
     async def _answer(self, request: web.Request) -> web.Response:
         self.asked.append(Asked(target=request.path_qs, headers=dict(request.headers)))
+        if request.path in self.hangs:
+            await asyncio.Event().wait()
         if request.path in self.special:
             return self.special[request.path]()
         headers = {"Remaining-Req": "group=x; min=600; sec=9"}
