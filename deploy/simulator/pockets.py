@@ -67,6 +67,11 @@ def _key_view(key: ApiKey) -> dict[str, Any]:
     }
 
 
+async def none_yet(request: web.Request) -> web.Response:
+    """GET /v1/deposits and /v1/withdraws: paper money was never moved."""
+    return json_answer([])
+
+
 async def withdraws_chance(request: web.Request) -> web.Response:
     """GET /v1/withdraws/chance: for keys that may look; nothing ever leaves here."""
     house = request.app[HOUSE]

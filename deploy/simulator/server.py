@@ -83,6 +83,8 @@ EXCHANGE: Final[dict[tuple[str, str], tuple[str, Scope | None, Handler]]] = {
         Scope.MANAGE_POCKETS,
         pockets.pocket_api_keys,
     ),
+    ("GET", "/v1/deposits"): ("default", Scope.VIEW_DEPOSITS, pockets.none_yet),
+    ("GET", "/v1/withdraws"): ("default", Scope.VIEW_WITHDRAWALS, pockets.none_yet),
     ("GET", "/v1/withdraws/chance"): (
         "default",
         Scope.VIEW_WITHDRAWALS,

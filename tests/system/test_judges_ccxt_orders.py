@@ -342,6 +342,16 @@ def test_a_wrong_key_is_an_authentication_error(
         ccxt_client(upbit, key).fetch_balance()
 
 
+def test_a_trading_key_may_not_see_deposits_and_withdrawals(
+    client: ccxt.upbit,
+) -> None:
+    for ask in (client.fetch_deposits, client.fetch_withdrawals):
+        with pytest.raises(ccxt.PermissionDenied, match="out_of_scope"):
+            ask()
+    with pytest.raises(ccxt.PermissionDenied, match="out_of_scope"):
+        client.fetch_currency("BTC")
+
+
 def test_too_many_calls_look_like_any_other_error(upbit: Exchange) -> None:
     hasty = ccxt_client(upbit, HASTY, enableRateLimit=False)
 
