@@ -56,9 +56,11 @@ class Exchange:
 
 
 @contextmanager
-def exchange(*options: str, rate_factor: int = FAST) -> Iterator[Exchange]:
+def exchange(
+    *options: str, rate_factor: int = FAST, port: int | None = None
+) -> Iterator[Exchange]:
     """Run a simulator with faults and one account of a hundred million won."""
-    (port,) = free_ports(1)
+    port = port or free_ports(1)[0]
     process = subprocess.Popen(
         [
             *(sys.executable, "-m", "deploy.simulator", "--port", str(port)),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, timedelta
@@ -240,6 +241,59 @@ class TestFeed:
             feed.read_untold()
 
         assert feed.take()[ETH].price == 40
+
+    def test_a_line_that_swallows_trades_is_replaced(
+        self,
+        exchange: Exchange,
+        feed: PriceFeed,
+        monkeypatch: pytest.MonkeyPatch,
+        caplog: pytest.LogCaptureFixture,
+    ) -> None:
+        reopened: list[datetime] = []
+        monkeypatch.setattr(
+            feed._listener, "reopen", lambda: reopened.append(exchange.now)
+        )
+        self.listen(feed, exchange)
+        exchange.prices[ETH] = "40"
+
+        for _ in range(11):
+            exchange.now += seconds(1)
+            feed.read_untold()
+
+        assert len(reopened) == 1
+        assert reopened[0] - NOW >= 2 * TOLD_FOR
+        assert "the line tells nothing of KRW-ETH" in caplog.text
+
+    def test_a_line_that_tells_just_after_a_read_is_kept(
+        self, exchange: Exchange, feed: PriceFeed, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        reopened: list[datetime] = []
+        monkeypatch.setattr(
+            feed._listener, "reopen", lambda: reopened.append(exchange.now)
+        )
+        self.listen(feed, exchange)
+        exchange.prices[ETH] = "40"
+        exchange.now += seconds(6)
+        feed.read_untold()
+
+        feed.hear(quote("40", market=ETH), at=exchange.now, pinged_at=NOW)
+        exchange.now += seconds(6)
+        feed.read_untold()
+
+        assert reopened == []
+
+    def test_failing_reads_are_logged_once(
+        self, exchange: Exchange, feed: PriceFeed, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        caplog.set_level(logging.INFO)
+        exchange.is_away = True
+        for _ in range(3):
+            feed.read_untold()
+        exchange.is_away = False
+        feed.read_untold()
+
+        texts = [record.message for record in caplog.records]
+        assert texts == ["no prices: HTTP 500", "prices are read again"]
 
     def test_what_the_line_told_during_a_read_is_younger(
         self, exchange: Exchange, feed: PriceFeed

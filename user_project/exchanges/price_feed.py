@@ -3,7 +3,8 @@
 A coin that nobody trades is not told again, yet its price is as good as new while the
 line is alive. So an answered ping makes every told price as fresh as that ping. That
 trusts the exchange to tell all it should; therefore each price is also read again when
-nobody told it for 5 seconds, in one call for all of them.
+nobody told it for 5 seconds, in one call for all of them, and a line that has missed a
+trade by then is replaced.
 """
 
 from __future__ import annotations
@@ -77,6 +78,10 @@ class PriceBoard:
             or now - self._told[market].received_at >= TOLD_FOR
         ]
 
+    def covers(self, market: str, /) -> bool:
+        """Tell whether a line tells this market."""
+        return market in self._covered
+
     def told_at(self, market: str, /) -> datetime | None:
         """Return when the price was last told or read, whatever was proven since."""
         told = self._told.get(market)
@@ -114,6 +119,8 @@ class PriceFeed(Audience):
         self._wanted: frozenset[str] = frozenset()
         self._subscribed: frozenset[str] = frozenset()
         self._changed: set[str] = set()
+        self._missed: set[str] = set()
+        self._failed = False
         self._heard_at: datetime | None = None
         self._stopping = threading.Event()
         self._listener = Listener(
@@ -161,31 +168,35 @@ class PriceFeed(Audience):
         with self._lock:
             asked_at = self._clock()
             markets = self._board.untold(sorted(self._wanted), now=asked_at)
+            swallowed = self._missed.intersection(markets)
+        if swallowed:
+            log.warning("the line tells nothing of %s; another one", min(swallowed))
+            self._listener.reopen()
         if not markets:
             return
         try:
             quotes = self._adapter.get_prices(markets=markets)
         except ExchangeError as error:
-            log.warning("no prices: %s", error)
+            self._note_reading(problem=error)
             return
+        self._note_reading(problem=None)
         with self._lock:
             self._heard_at = self._clock()
             for quote in quotes.values():
-                # What the line told meanwhile is younger than the answer.
-                told_at = self._board.told_at(quote.market)
-                if told_at is None or told_at <= asked_at:
-                    self._note(quote)
+                self._learn(quote, asked_at=asked_at)
 
     def opened(self, *, at: datetime) -> None:
         """From now on the line tells what it was opened for."""
         with self._lock:
             self._board.cover(self._subscribed)
+            self._missed.clear()
 
     def hear(self, event: Event, *, at: datetime, pinged_at: datetime) -> None:
         """Take a price, or the proof that none was missed."""
         with self._lock:
             self._heard_at = at
             if isinstance(event, PriceQuote):
+                self._missed.discard(event.market)
                 self._note(replace(event, received_at=at))
             elif isinstance(event, Alive):
                 self._board.prove(at=pinged_at)
@@ -194,11 +205,30 @@ class PriceFeed(Audience):
         """Prices only age from now on, until they are read."""
         with self._lock:
             self._board.cover(())
+            self._missed.clear()
 
-    def _note(self, quote: PriceQuote) -> None:
-        if self._board.tell(quote):
+    def _learn(self, quote: PriceQuote, *, asked_at: datetime) -> None:
+        told_at = self._board.told_at(quote.market)
+        if told_at is not None and told_at > asked_at:
+            return  # what the line told meanwhile is younger than the answer
+        if self._note(quote) and self._board.covers(quote.market):
+            # A trade that the line is about to tell, or one that it never will.
+            self._missed.add(quote.market)
+
+    def _note(self, quote: PriceQuote) -> bool:
+        is_new = self._board.tell(quote)
+        if is_new:
             self._changed.add(quote.market)
             self._rang.set()
+        return is_new
+
+    def _note_reading(self, *, problem: ExchangeError | None) -> None:
+        """Log the first of several failures, and the end of them."""
+        failed, self._failed = self._failed, problem is not None
+        if problem is not None and not failed:
+            log.warning("no prices: %s", problem)
+        elif failed and problem is None:
+            log.info("prices are read again")
 
     def _quotes(self, markets: Iterable[str]) -> dict[str, PriceQuote]:
         quotes = {market: self._board.quote(market) for market in markets}
