@@ -49,6 +49,13 @@ def test_levels_step_over_the_edges_of_bands(price: str, ask: str, bid: str) -> 
     assert found.bids[0].price == D(bid)
 
 
+def test_a_ladder_changes_its_step_where_the_band_ends() -> None:
+    bids, asks = _book("101").bids, _book("98.9").asks
+
+    assert [level.price for level in bids[:3]] == [D(100), D("99.9"), D("99.8")]
+    assert [level.price for level in asks[10:13]] == [D("99.9"), D(100), D(101)]
+
+
 @pytest.mark.parametrize("price", ["1400", "1401.5", "9999.5", "10000"])
 @pytest.mark.parametrize("ticks", [KRW_TICKS, STABLE_TICKS, COARSE])
 def test_every_level_is_a_valid_price(price: str, ticks: TickTable) -> None:

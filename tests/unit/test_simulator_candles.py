@@ -148,9 +148,14 @@ def test_candles_prepared_ahead_of_time_are_not_shown() -> None:
     market.look_ahead(now_ms=START_MS + 7 * HOUR_MS)  # the next day
 
     for period in (minutes(1), minutes(60), DAYS):
-        bars = market.history.candles(period=period, before=ALL, count=5, now_ms=now)
-        assert bars.last_ms[-1] <= now
-        assert bars.minute[-1] == period.floor(now // MINUTE_MS)
+        seen, fresh = (
+            one.history.candles(period=period, before=ALL, count=5, now_ms=now)
+            for one in (market, _live(speed=600))
+        )
+        assert seen.last_ms[-1] <= now
+        assert seen.minute[-1] == period.floor(now // MINUTE_MS)
+        assert seen.high.tolist() == fresh.high.tolist()
+        assert seen.quote.tolist() == pytest.approx(fresh.quote.tolist())
 
 
 def test_day_candles_change_against_the_day_before() -> None:

@@ -36,13 +36,17 @@ def test_an_injected_trade_shows_everywhere_until_the_next_one() -> None:
     market = tape(QUIET)
     at = START_MS + 2 * MINUTE_MS + 500
     market.moment(now_ms=at)
-    market.history.candles(period=minutes(1), before=ALL, count=5, now_ms=at)
+    market.history.minutes(first=0, last=ALL, now_ms=at + MINUTE_MS)
 
     market.inject(price=D(250), volume=D("0.5"), at_ms=at)
 
     view = ticker_view(market, now_ms=at)
     bars = market.history.candles(period=minutes(1), before=ALL, count=1, now_ms=at)
     rows = trade_rows(market, after_ms=at - 1, until_ms=at)
+    later = market.history.candles(
+        period=minutes(1), before=ALL, count=1, now_ms=at + 3 * MINUTE_MS
+    )
+    assert (later.open.tolist(), later.volume.tolist()) == ([250], [0.5])
     assert market.price(at_ms=at - 1) == 105
     assert market.price(at_ms=at) == 250
     assert market.trades(after_ms=at - 1, until_ms=at).price.tolist() == [250]
