@@ -22,6 +22,7 @@ from deploy.simulator.stream_requests import Subscription
 ROUND_SECONDS: Final = 0.05
 SLICE_SECONDS: Final = 0.005
 """The longest that others wait for the task."""
+Asked = list[tuple[Topic, Subscription]]
 log = logging.getLogger("simulator")
 
 
@@ -55,33 +56,30 @@ class Hub:
         """Add to or replace what a connection gets, and send it the snapshots."""
         if self._house.assumptions.second_subscription == "replaces":
             self._unsubscribe(connection)
-        for subscription in wanted:
-            if subscription.realtime:
-                connection.subscriptions.append(subscription)
-            for topic in topics_of(subscription):
-                self._begin(connection, topic, subscription)
-                # A snapshot of every market takes longer than others may wait.
-                await asyncio.sleep(0)
+        connection.subscriptions += [one for one in wanted if one.realtime]
+        for market, asked in _by_market(wanted).items():
+            self._begin(connection, market, asked)
+            # Snapshots of all markets take longer than others may wait.
+            await asyncio.sleep(0)
 
-    def _begin(
-        self, connection: Connection, topic: Topic, subscription: Subscription
-    ) -> None:
-        is_listed = self._house.conditions.is_listed(market=topic.market)
-        if topic.market not in self._house.tapes or not is_listed:
+    def _begin(self, connection: Connection, market: str, asked: Asked) -> None:
+        is_listed = self._house.conditions.is_listed(market=market)
+        if market not in self._house.tapes or not is_listed:
             return
         now_ms = self._present()
         # The others first see what the snapshot shows, then this one begins after it.
-        watched = self._step(topic.market, now_ms)
-        if subscription.snapshot:
-            data = watched.snapshot(topic=topic, now_ms=now_ms)
+        watched = self._step(market, now_ms)
+        topics = self._wanted.setdefault(market, defaultdict(set))
+        for topic, subscription in asked:
+            data = None
+            if subscription.snapshot:
+                data = watched.snapshot(topic=topic, now_ms=now_ms)
             if data is not None:
                 connection.send(Message(data))
-                connection.flush()
-        if subscription.realtime:
-            topics = self._wanted.setdefault(topic.market, defaultdict(set))
-            topics[topic].add(connection)
-        else:
-            self._tidy(topic.market)
+            if subscription.realtime:
+                topics[topic].add(connection)
+        connection.flush()
+        self._tidy(market)
 
     def _unsubscribe(self, connection: Connection) -> None:
         for market in list(self._wanted):
@@ -140,7 +138,19 @@ class Hub:
             if market in self._wanted:
                 self._step(market, self._present())
             if self._clock() - began > SLICE_SECONDS:
+                self._beat()
                 await asyncio.sleep(0)
                 began = self._clock()
-        for connection in list(self._connections):
+        self._beat()
+
+    def _beat(self) -> None:
+        for connection in self._connections:
             connection.beat()
+
+
+def _by_market(wanted: tuple[Subscription, ...]) -> dict[str, Asked]:
+    found: dict[str, Asked] = {}
+    for subscription in wanted:
+        for topic in topics_of(subscription):
+            found.setdefault(topic.market, []).append((topic, subscription))
+    return found

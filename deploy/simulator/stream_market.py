@@ -80,7 +80,7 @@ class WatchedMarket:
     ) -> Iterator[tuple[Topic, Json]]:
         """Go on to *now_ms*; yield what to send, in order."""
         after_ms, self.seen_ms = self.seen_ms, max(self.seen_ms, now_ms)
-        traded = not self._is_still() and self.data.has_traded(
+        traded = self._is_listed() and self.data.has_traded(
             after_ms=after_ms, until_ms=self.seen_ms
         )
         topic = Topic("trade", self.data.market)
@@ -95,11 +95,8 @@ class WatchedMarket:
     def _trades(self, after_ms: int) -> list[Json]:
         return self.data.trades(after_ms=after_ms, until_ms=self.seen_ms, kind=REALTIME)
 
-    def _is_still(self) -> bool:
-        """Tell whether nothing trades here at present."""
-        market, conditions = self.data.market, self.house.conditions
-        listed = conditions.is_listed(market=market)
-        return not listed or conditions.is_offline(market=market)
+    def _is_listed(self) -> bool:
+        return self.house.conditions.is_listed(market=self.data.market)
 
     def _is_switched(self) -> bool:
         """Tell whether the operator changed the market since the last look."""

@@ -150,16 +150,12 @@ def test_what_the_snapshot_showed_is_not_told_again() -> None:
     assert _told(watched, 2000, BOOK, CANDLE) == []
 
 
-def test_nothing_trades_during_maintenance_and_nothing_is_made_up_for() -> None:
+def test_a_delisted_market_trades_no_more() -> None:
     watched, conditions = _watched(Data(trades_at=[100, 300]))
 
-    conditions.change(market=MARKET, offline=True)
-    during = _told(watched, 200)
-    conditions.change(market=MARKET, offline=False)
-    after = _told(watched, 400, TRADE)
+    conditions.change(market=MARKET, delisted=True)
 
-    assert during == ["ticker"]
-    assert after == ["trade"]
+    assert _told(watched, 400) == ["ticker"]
 
 
 @pytest.mark.parametrize(
