@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from tests.user.engine_exchange import EngineExchange
+from tests.engine_exchange import EngineExchange
 from tests.user.factories import make_account, make_snapshot, make_user
 from user_project.bots.models import Bot
 from user_project.bots.runner import RunResult, run_bot

@@ -8,7 +8,7 @@ from decimal import Decimal
 import pytest
 from django.db import IntegrityError, connection, transaction
 
-from tests.user.engine_exchange import ACCOUNT
+from tests.engine_exchange import ACCOUNT
 from tests.user.floor import Floor
 from user_project.accounts.models import ExchangeAccount
 from user_project.bots import order_protocol, reconcile
@@ -117,7 +117,7 @@ class TestAmbiguousAnswers:
         engine = floor.exchange.engine
         identifier = floor.exchange.posts[0].identifier
         # The exchange consumed the identifier without making an order.
-        engine._accounts[ACCOUNT].identifiers[identifier] = "nowhere"
+        engine.burn(account=ACCOUNT, identifier=identifier)
 
         floor.run_often(45, seconds=5)
 
@@ -300,7 +300,7 @@ class TestReconcile:
 
     def test_the_owners_own_orders_are_left_alone(self, floor: Floor) -> None:
         floor.run_often(3)
-        own = floor.exchange._accept(
+        own = floor.exchange.accept(
             floor.exchange.posts[-1].__class__(
                 identifier="by-hand",
                 market="KRW-BTC",

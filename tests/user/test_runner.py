@@ -8,7 +8,7 @@ from decimal import Decimal
 import pytest
 from django.db.models import Sum
 
-from tests.user.engine_exchange import ACCOUNT
+from tests.engine_exchange import ACCOUNT
 from tests.user.factories import make_snapshot
 from tests.user.floor import Floor
 from user_project.accounts.models import ExchangeAccount
@@ -144,8 +144,9 @@ class TestWhatForbidsNewRounds:
         assert (floor.bot.reason, Cycle.objects.count()) == ("MARKET_WARNING", 0)
 
     def test_missing_funds_are_said_and_not_hammered(self, floor: Floor) -> None:
-        floor.exchange.engine.open_account(account="rich", balances={})
-        floor.exchange.engine._accounts[ACCOUNT].wallets.clear()
+        floor.exchange.engine.deposit(
+            account=ACCOUNT, currency="KRW", amount=Decimal(-10_000_000)
+        )
 
         floor.run_often(10)
 

@@ -342,9 +342,8 @@ class TestBooking:
         self, floor: Floor, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         get = floor.exchange.get_order
-        floor.exchange.engine._accounts["owner"].wallets["KRW"] = replace(
-            floor.exchange.engine.wallets(account="owner")["KRW"],
-            balance=Decimal(1_000_000_000),
+        floor.exchange.engine.deposit(
+            account="owner", currency="KRW", amount=Decimal(990_000_000)
         )
         Bot.objects.update(budget=900_000_000, stages=1)
 
