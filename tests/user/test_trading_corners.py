@@ -338,6 +338,34 @@ class TestBooking:
         assert Fill.objects.filter(trade_uuid="shared").count() == 2
         assert Cycle.objects.get().state == "closed"
 
+    def test_trades_that_are_listed_late_are_waited_for(
+        self, floor: Floor, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        get, hidden = floor.exchange.get_order, [2, 1]
+        floor.exchange.engine.deposit(
+            account="owner", currency="KRW", amount=Decimal(990_000_000)
+        )
+        Bot.objects.update(budget=900_000_000, stages=1)
+
+        def get_order(**by: Any) -> OrderView:
+            view = in_three(get(**by))
+            left = hidden.pop(0) if hidden else 0
+            assert view.trades is not None
+            return replace(view, trades=view.trades[: len(view.trades) - left])
+
+        monkeypatch.setattr(floor.exchange, "get_order", get_order)
+
+        states = []
+        for _ in range(5):
+            floor.run()
+            states.append((Order.objects.get(stage=1).state, Fill.objects.count()))
+
+        cycle, order = Cycle.objects.get(), Order.objects.get(stage=1)
+        assert states[0] == ("open", 2)
+        assert states[-1] == ("filled", 3)
+        assert cycle.spent == exact_sum(order.executed_funds, order.paid_fee)
+        assert cycle.volume == order.executed_volume
+
     def test_hundreds_of_millions_in_odd_parts_are_booked_to_the_last_digit(
         self, floor: Floor, monkeypatch: pytest.MonkeyPatch
     ) -> None:
