@@ -1,282 +1,273 @@
-"""The Upbit adapter against the simulator's real process: every call, every promise."""
+"""The Upbit adapter against the simulator's real process: the contract, over HTTP."""
 
 from __future__ import annotations
 
-import signal
-import subprocess
-import sys
-import time
-import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import closing
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from typing import Any
 
 import pytest
+import requests
 
-from deploy.ports import free_ports
-from deploy.readiness import http_answers
-from user_project.exchanges.adapter import (
-    Ambiguous,
-    ExchangeAdapter,
-    KeyRefused,
-    NotFound,
-    Refused,
-)
-from user_project.exchanges.registry import build_adapter
-from user_project.trading.orders import (
-    OrderKind,
-    OrderRequest,
-    OrderView,
-    Outcome,
-    Side,
-)
+pytest.register_assert_rewrite("tests.adapter_contract")
 
-ACCESS, SECRET = "contract-access-key", "c" * 40
-NO_REDIS = "redis://127.0.0.1:1/0"
-MARKET = "KRW-BTC"
-PATIENCE_SECONDS = 20
+from tests.adapter_contract import AdapterContract, World  # noqa: E402  # rewritten first
+from tests.system.adapter_world import (  # noqa: E402
+    SECRET,
+    Exchange,
+    adapter_at,
+    exchange,
+    new_identifier,
+)
+from user_project.exchanges.adapter import KeyRefused, Refused, Right  # noqa: E402
+from user_project.trading.orders import OrderRequest, Outcome  # noqa: E402
+
+CALM = "KRW-HUNT"
+"""A coin that trades about once an hour: what the book says stays for a test."""
+TRADING = ["view_account", "view_orders", "make_orders"]
 
 
 @pytest.fixture(scope="module")
-def base_url() -> Iterator[str]:
-    """Run a simulator with one account of 10 million won."""
-    (port,) = free_ports(1)
-    process = subprocess.Popen(
+def running() -> Iterator[Exchange]:
+    with exchange() as running:
+        yield running
+
+
+def open_account(running: Exchange, **changes: Any) -> str:
+    """Give out a key of a new account with ten million won; return its name."""
+    name = new_identifier()
+    body = {"access_key": name, "secret_key": SECRET, "krw": "10000000", **changes}
+    running.admin("POST", "accounts", body)
+    return name
+
+
+class HttpWorld(World):
+    """A new account of a running simulator."""
+
+    def __init__(self, running: Exchange) -> None:
+        self.account = name = open_account(running)
+        self._running = running
+        self.adapter = adapter_at(running.url, access_key=name, pocket=name)
+        self.market = CALM
+
+    def best_ask(self) -> Decimal:
+        answer = requests.get(
+            f"{self._running.url}/v1/orderbook", params={"markets": CALM}, timeout=20
+        )
+        return Decimal(str(answer.json()[0]["orderbook_units"][0]["ask_price"]))
+
+    def has_met_the_market(self, request: OrderRequest) -> bool:
+        ledger = self._running.admin("GET", f"ledger?account={self.account}")
+        orders = ledger["accounts"][self.account]["orders"]
+        names = {o["identifier"] for o in orders if o["arrived"]}
+        return request.identifier in names
+
+    def trade(self, *, price: Decimal, volume: Decimal | None = None) -> None:
+        size = Decimal(10**6) if volume is None else volume
+        body = {"market": CALM, "price": f"{price:f}", "volume": f"{size:f}"}
+        self._running.admin("POST", "trades", body)
+
+
+class TestUpbitOverHttp(AdapterContract):
+    """Every rule, through the official SDK, over a socket."""
+
+    @pytest.fixture
+    def world(self, running: Exchange) -> Iterator[World]:
+        world = HttpWorld(running)
+        with closing(world.adapter):
+            yield world
+
+
+class TestKeys:
+    """What only an exchange with keys can show."""
+
+    def report(self, running: Exchange, name: str, **keys: str) -> Any:
+        options = {"access_key": name, "pocket": name, **keys}
+        with closing(adapter_at(running.url, **options)) as adapter:
+            return adapter.check_key()
+
+    def test_prices_need_no_key_but_balances_do(self, running: Exchange) -> None:
+        nobody = adapter_at(running.url, access_key="", secret_key="")
+
+        with closing(nobody):
+            prices = nobody.get_prices(markets=[CALM])
+
+            assert set(prices) == {CALM}
+            with pytest.raises(KeyRefused):
+                nobody.get_balances()
+
+    @pytest.mark.parametrize(
+        ("keys", "name"),
         [
-            *(sys.executable, "-m", "deploy.simulator"),
-            *("--port", str(port), "--seed", "1", "--rate-factor", "20"),
-            *("--speed", "1", "--account", f"{ACCESS}:{SECRET}:10000000"),
+            ({"access_key": "somebody-else"}, "invalid_access_key"),
+            ({"secret_key": "x" * 40}, "jwt_verification"),
         ],
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
     )
-    url = f"http://127.0.0.1:{port}"
-    try:
-        eventually(http_answers(f"{url}/v1/market/all"), within=60)
-        yield url
-    finally:
-        process.send_signal(signal.SIGTERM)
-        process.wait(timeout=20)
+    def test_a_wrong_key_fails_its_check_by_name(
+        self, running: Exchange, keys: dict[str, str], name: str
+    ) -> None:
+        report = self.report(running, open_account(running), **keys)
 
+        assert not report.accepted
+        assert report.message.startswith(name)
 
-@pytest.fixture(scope="module")
-def adapter(base_url: str) -> Iterator[ExchangeAdapter]:
-    with closing(adapter_at(base_url)) as adapter:
-        yield adapter
+    def test_a_trading_key_proves_its_rights_without_ordering(
+        self, running: Exchange
+    ) -> None:
+        name = open_account(running)
 
+        report = self.report(running, name)
 
-def adapter_at(
-    base_url: str, *, access_key: str = ACCESS, secret_key: str = SECRET
-) -> ExchangeAdapter:
-    """Return the adapter as a worker would build it."""
-    return build_adapter(
-        exchange="upbit",
-        base_url=base_url,
-        access_key=access_key,
-        secret_key=secret_key,
-        rate_factor=20,
-        redis_url=NO_REDIS,
-        pocket="contract",
+        assert report.has >= {
+            Right.VIEW_BALANCES,
+            Right.VIEW_ORDERS,
+            Right.PLACE_ORDERS,
+        }
+        assert not report.is_harmless
+        ledger = running.admin("GET", f"ledger?account={name}")["accounts"][name]
+        assert (ledger["orders"], ledger["burned"]) == ([], [])
+
+    @pytest.mark.parametrize(
+        ("scopes", "missing"),
+        [
+            (TRADING[:2], (Right.PLACE_ORDERS,)),
+            ([TRADING[0], TRADING[2]], (Right.VIEW_ORDERS,)),
+            (TRADING[1:], (Right.VIEW_BALANCES,)),
+        ],
     )
+    def test_a_right_that_is_missing_is_found_missing(
+        self, running: Exchange, scopes: list[str], missing: tuple[Right, ...]
+    ) -> None:
+        report = self.report(running, open_account(running, scopes=scopes))
+
+        assert report.missing == missing
+
+    def test_a_key_that_manages_pockets_proves_that_it_is_harmless(
+        self, running: Exchange
+    ) -> None:
+        scopes = [*TRADING, "manage_pockets"]
+        name = open_account(running, scopes=scopes, allowed_ips=["127.0.0.1"])
+
+        report = self.report(running, name)
+
+        assert report.is_harmless
+        assert report.allowed_ips == ("127.0.0.1",)
+
+    @pytest.mark.parametrize("scope", ["withdraw", "deposit", "transfer"])
+    def test_a_right_to_move_money_is_found(
+        self, running: Exchange, scope: str
+    ) -> None:
+        scopes = [*TRADING, "manage_pockets", scope]
+
+        report = self.report(running, open_account(running, scopes=scopes))
+
+        assert report.excess == (Right(scope),)
+
+    def test_a_key_that_sees_withdrawals_is_found(self, running: Exchange) -> None:
+        name = open_account(running, scopes=[*TRADING, "view_withdrawals"])
+
+        assert self.report(running, name).withdraw_refused is False
+
+    def test_a_key_of_another_address_says_where_we_come_from(
+        self, running: Exchange
+    ) -> None:
+        name = open_account(running, allowed_ips=["203.0.113.7"])
+
+        report = self.report(running, name)
+
+        assert report.message.startswith("no_authorization_ip")
+        assert report.egress == "127.0.0.1"
+
+    def test_the_days_left_are_told(self, running: Exchange) -> None:
+        now = datetime.now(UTC)
+        soon = (now + timedelta(days=7, hours=2)).isoformat()
+        name = open_account(running, expire_at=soon)
+
+        assert self.report(running, name).days_left(now=now) == 7
 
 
-def eventually(check: Callable[[], bool], *, within: float = PATIENCE_SECONDS) -> None:
-    """Ask again until it is so; fail after *within* seconds."""
-    deadline = time.monotonic() + within
-    while not check():
-        assert time.monotonic() < deadline, "it did not happen in time"
-        time.sleep(0.1)
+class TestMarketsThatChange:
+    """What the exchange's operator can do to a market."""
 
+    @pytest.fixture
+    def world(self, running: Exchange) -> Iterator[HttpWorld]:
+        world = HttpWorld(running)
+        with closing(world.adapter):
+            yield world
+        self.change(running, offline=False, bid_fee=None, ticks=None)
 
-def new_identifier() -> str:
-    return f"contract-{uuid.uuid4().hex[:20]}"
+    def off_the_tens(self, world: HttpWorld) -> OrderRequest:
+        """Return a buy whose price ends in five won."""
+        request = world.limit_buy()
+        assert request.price is not None
+        return replace(request, price=request.price // 10 * 10 - 5)
 
+    def change(self, running: Exchange, **switches: Any) -> None:
+        running.admin("POST", f"markets/{CALM}", switches)
 
-def price_of(adapter: ExchangeAdapter) -> Decimal:
-    return adapter.get_prices(markets=[MARKET])[MARKET].price
+    @pytest.mark.parametrize("tick", ["0.5", "5"])
+    def test_the_tick_told_rules_the_present_band(
+        self, running: Exchange, world: HttpWorld, tick: str
+    ) -> None:
+        self.change(running, ticks=[["1000", "5"], ["100", tick], ["0", "0.1"]])
 
+        rules = world.adapter.get_rules(market=CALM)
 
-def limit_buy(adapter: ExchangeAdapter, **changes: object) -> OrderRequest:
-    """Return a buy of about 10,000 won, a fifth below the market."""
-    rules = adapter.get_rules(market=MARKET)
-    price = rules.floor_tick(price_of(adapter) * Decimal("0.8"))
-    values = {
-        "identifier": new_identifier(),
-        "market": MARKET,
-        "side": Side.BID,
-        "kind": OrderKind.LIMIT,
-        "price": price,
-        "volume": Decimal("0.0001"),
-    }
-    return OrderRequest(**{**values, **changes})  # type: ignore[arg-type]
+        assert rules.tick_size(world.best_ask()) == Decimal(tick)
+        assert rules.tick_size(Decimal(50)) == Decimal("0.1")
 
+    def test_an_order_off_the_new_grid_is_followed_and_cancelled(
+        self, running: Exchange, world: HttpWorld
+    ) -> None:
+        request = self.off_the_tens(world)
+        assert request.price is not None
+        world.rest(request)
+        world.trade(price=request.price, volume=Decimal(1))
+        self.change(running, ticks=[["0", "10"]])
 
-def market_buy(won: int) -> OrderRequest:
-    return OrderRequest(
-        identifier=new_identifier(),
-        market=MARKET,
-        side=Side.BID,
-        kind=OrderKind.MARKET,
-        funds=Decimal(won),
-    )
+        partly = world.when(request, lambda view: view.executed_volume > 0)
+        world.adapter.cancel_order(uuid=partly.uuid)
+        ended = world.ended(request)
 
+        assert (partly.price, partly.outcome) == (request.price, Outcome.PARTIAL)
+        assert (ended.outcome, ended.executed_volume) == (Outcome.CANCELLED, 1)
 
-def settled(adapter: ExchangeAdapter, identifier: str) -> OrderView:
-    """Wait until the order cannot fill any more."""
-    eventually(lambda: not adapter.get_order(identifier=identifier).is_open)
-    return adapter.get_order(identifier=identifier)
+    def test_an_order_off_the_new_grid_fills_but_no_new_one_is_taken(
+        self, running: Exchange, world: HttpWorld
+    ) -> None:
+        request = self.off_the_tens(world)
+        assert request.price is not None
+        world.rest(request)
+        self.change(running, ticks=[["0", "10"]])
 
+        with pytest.raises(Refused) as caught:
+            world.place(replace(request, identifier=new_identifier()))
+        world.trade(price=request.price // 10 * 10)
+        view = world.ended(request)
 
-def test_a_market_buy_fills_and_its_sale_empties_the_position(
-    adapter: ExchangeAdapter,
-) -> None:
-    before = adapter.get_balances()["KRW"]
-    request = market_buy(10_000)
+        assert caught.value.name == "invalid_price_bid"
+        assert (view.outcome, view.executed_volume) == (Outcome.FILLED, request.volume)
 
-    sent = adapter.place_market_order(request=request)
-    bought = settled(adapter, request.identifier)
-    sale = OrderRequest(
-        identifier=new_identifier(),
-        market=MARKET,
-        side=Side.ASK,
-        kind=OrderKind.MARKET,
-        volume=bought.executed_volume,
-    )
-    adapter.place_market_order(request=sale)
-    sold = settled(adapter, sale.identifier)
+    def test_a_fee_that_changes_is_read(
+        self, running: Exchange, world: HttpWorld
+    ) -> None:
+        self.change(running, bid_fee="0.0025")
 
-    assert sent.uuid == bought.uuid
-    assert (bought.outcome, sold.outcome) == (Outcome.FILLED, Outcome.FILLED)
-    assert bought.trades
-    assert sold.trades
-    assert len(bought.trades) == bought.trades_count
-    paid = sum(trade.funds + trade.fee for trade in bought.trades)
-    received = sum(trade.funds - trade.fee for trade in sold.trades)
-    assert sum(trade.fee for trade in bought.trades) == bought.paid_fee
-    after = adapter.get_balances()["KRW"]
-    assert after.free + after.locked == before.free + before.locked - paid + received
+        assert world.adapter.get_rules(market=CALM).bid_fee == Decimal("0.0025")
 
+    def test_maintenance_refuses_for_now(
+        self, running: Exchange, world: HttpWorld
+    ) -> None:
+        request = world.limit_buy()
+        self.change(running, offline=True)
 
-def test_a_resting_order_is_found_followed_and_cancelled(
-    adapter: ExchangeAdapter,
-) -> None:
-    request = limit_buy(adapter)
+        with pytest.raises(Refused) as caught:
+            world.place(request)
+        with closing(adapter_at(running.url, access_key=world.account)) as fresh:
+            rules = fresh.get_rules(market=CALM)
 
-    sent = adapter.place_limit_order(request=request)
-
-    assert sent.outcome is Outcome.OPEN
-    assert (sent.price, sent.volume) == (request.price, request.volume)
-    assert sent.uuid in {view.uuid for view in adapter.list_orders(market=MARKET)}
-    by_name = adapter.list_orders(identifiers=[request.identifier, "never-sent"])
-    assert [view.uuid for view in by_name] == [sent.uuid]
-    assert adapter.get_balances()["KRW"].locked > 0
-    adapter.cancel_order(uuid=sent.uuid)
-    ended = settled(adapter, request.identifier)
-    assert (ended.outcome, ended.executed_volume) == (Outcome.CANCELLED, 0)
-    month_ago = datetime.now(UTC) - timedelta(days=30)
-    closed = adapter.list_orders(open_only=False, since=month_ago)
-    assert sent.uuid in {view.uuid for view in closed}
-
-
-def test_more_identifiers_than_one_call_takes_are_asked_in_parts(
-    adapter: ExchangeAdapter,
-) -> None:
-    request = limit_buy(adapter)
-    adapter.place_limit_order(request=request)
-    unknown = [f"never-sent-{number}" for number in range(205)]
-
-    found = adapter.list_orders(identifiers=[*unknown, request.identifier])
-
-    assert [view.identifier for view in found] == [request.identifier]
-
-
-def test_a_repeated_identifier_buys_nothing_more(adapter: ExchangeAdapter) -> None:
-    request = limit_buy(adapter)
-    first = adapter.place_limit_order(request=request)
-
-    with pytest.raises(Ambiguous) as caught:
-        adapter.place_limit_order(request=request)
-
-    assert caught.value.name == "duplicated_identifier"
-    assert adapter.get_order(identifier=request.identifier).uuid == first.uuid
-
-
-@pytest.mark.parametrize(
-    ("changes", "name"),
-    [
-        ({"price": Decimal("1000.5")}, "invalid_price_bid"),
-        ({"volume": Decimal("0.00000001")}, "under_min_total_bid"),
-        ({"volume": Decimal("0.9")}, "insufficient_funds_bid"),
-        ({"volume": Decimal(1000)}, "over_krw_funds_bid"),
-        ({"market": "KRW-NOPE"}, "notfoundmarket"),
-    ],
-)
-def test_what_the_exchange_refuses_is_refused_for_certain(
-    adapter: ExchangeAdapter, changes: dict[str, object], name: str
-) -> None:
-    request = limit_buy(adapter, **changes)
-
-    with pytest.raises(Refused) as caught:
-        adapter.place_limit_order(request=request)
-
-    assert caught.value.name == name
-    with pytest.raises(NotFound):
-        adapter.get_order(identifier=request.identifier)
-
-
-def test_an_order_nobody_sent_is_not_found(adapter: ExchangeAdapter) -> None:
-    with pytest.raises(NotFound):
-        adapter.get_order(identifier="never-sent")
-    with pytest.raises(NotFound):
-        adapter.cancel_order(uuid=str(uuid.uuid4()))
-
-
-def test_rules_names_and_prices_of_markets(adapter: ExchangeAdapter) -> None:
-    rules = adapter.get_rules(market=MARKET)
-    state = adapter.get_market(market=MARKET)
-    prices = adapter.get_prices(markets=[MARKET, "KRW-NOPE", "KRW-ETH"])
-
-    assert rules.bid_fee == rules.ask_fee == Decimal("0.0005")
-    assert rules.min_total == 5000
-    assert (state.korean_name, state.warning) == ("비트코인", False)
-    assert set(prices) == {MARKET, "KRW-ETH"}
-    with pytest.raises(Refused):
-        adapter.get_rules(market="KRW-NOPE")
-    with pytest.raises(Refused):
-        adapter.get_market(market="KRW-NOPE")
-
-
-def test_prices_need_no_key_but_balances_do(base_url: str) -> None:
-    with closing(adapter_at(base_url, access_key="", secret_key="")) as nobody:
-        prices = nobody.get_prices(markets=[MARKET])
-
-        assert set(prices) == {MARKET}
-        with pytest.raises(KeyRefused):
-            nobody.get_balances()
-
-
-def test_a_good_key_passes_its_check(adapter: ExchangeAdapter) -> None:
-    report = adapter.check_key()
-
-    assert report.accepted
-    assert report.withdraw_refused is True
-    assert report.expires_at is not None
-    assert report.expires_at > datetime.now(UTC)
-
-
-@pytest.mark.parametrize(
-    ("keys", "name"),
-    [
-        ({"access_key": "somebody-else"}, "invalid_access_key"),
-        ({"secret_key": "x" * 40}, "jwt_verification"),
-    ],
-)
-def test_a_wrong_key_fails_its_check_by_name(
-    base_url: str, keys: dict[str, str], name: str
-) -> None:
-    with closing(adapter_at(base_url, **keys)) as stranger:
-        report = stranger.check_key()
-
-    assert not report.accepted
-    assert report.message.startswith(name)
+        assert caught.value.name == "market_offline"
+        assert not rules.is_active
