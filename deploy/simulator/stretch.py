@@ -6,7 +6,6 @@ instant is a search and a row. What a stretch holds does not depend on who asked
 
 from __future__ import annotations
 
-from bisect import bisect_right
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -38,8 +37,6 @@ class Moment:
     until_ms: int
     at_ms: int
     """Instant of the last trade."""
-    bid: bool
-    """Whether the last trade was a buyer's."""
     opening: float
     year: Year
     price: float
@@ -50,8 +47,10 @@ class Moment:
     volume_today: float
     quote_24h: float
     volume_24h: float
+    frame: tuple[str, str] | None = None
+    """How the ticker puts what most trades leave as it is, once somebody has asked."""
     text: str = ""
-    """How the ticker puts it, once somebody has asked."""
+    """How it puts all."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,8 +84,7 @@ class Stretch:
         return Last(self.at_ms.item(i), price, volume, self.bid.item(i))
 
     def _index(self, now_ms: int) -> int:
-        # On so few elements it beats numpy's own search three times.
-        return bisect_right(self.at_ms.data, now_ms) - 1
+        return int(self.at_ms.searchsorted(now_ms, side="right")) - 1
 
     def moment(self, *, now_ms: int) -> Moment | None:
         """Return the figures at an instant of the stretch; None before any trade."""
@@ -94,23 +92,26 @@ class Stretch:
         at_ms, following = self.at_ms[i : i + 2].tolist()
         if at_ms == NEVER:
             return None
-        minute = now_ms // MINUTE_MS
-        price, volume, high, low, quote, coins, quote_24h, coins_24h = self.figures[
-            i
-        ].tolist()
-        gone_quote, gone_coins = self.fallen_out[minute - self.begin_ms // MINUTE_MS]
+        minute_ms = now_ms - now_ms % MINUTE_MS
+        row: list[float] = self.figures[i].tolist()
+        begin_ms = max(at_ms, self.begin_ms)
+        if begin_ms < minute_ms:
+            self._let_fall(row, begin_ms, minute_ms)
+            begin_ms = minute_ms
+        until_ms, opening = min(following, minute_ms + MINUTE_MS), self.openings[i > 0]
+        a, b, c, d, e, f, g, h = row
         return Moment(
-            max(at_ms, self.begin_ms, minute * MINUTE_MS),
-            min(following, (minute + 1) * MINUTE_MS),
-            at_ms,
-            self.bid.item(i),
-            self.openings[i > 0],
-            self.year,
-            *(price, volume, high, low, quote, coins),
-            # Silence leaves the dust of two long sums.
-            max(quote_24h - gone_quote, 0.0),
-            max(coins_24h - gone_coins, 0.0),
+            begin_ms, until_ms, at_ms, opening, self.year, a, b, c, d, e, f, g, h
         )
+
+    def _let_fall(self, row: list[float], at_ms: int, now_ms: int) -> None:
+        """Take from *row*, true at *at_ms*, what 24 hours no longer hold."""
+        first = self.begin_ms // MINUTE_MS
+        held = self.fallen_out[at_ms // MINUTE_MS - first]
+        gone = self.fallen_out[now_ms // MINUTE_MS - first]
+        # Silence leaves the dust of two long sums.
+        row[6] = max(row[6] - (gone[0] - held[0]), 0.0)
+        row[7] = max(row[7] - (gone[1] - held[1]), 0.0)
 
 
 def stretch(
@@ -138,10 +139,14 @@ def stretch(
     np.minimum.accumulate(low[counted:], out=low[counted:])
     opening = float(today.open[0]) if len(today) else before.price
     since = opening if len(today) or not len(trades) else float(trades.price[0])
+    fallen_out = _fallen_out(recent, first, (end_ms - 1) // MINUTE_MS)
+    minutes = trades.at_ms // MINUTE_MS - first
+    gone = fallen_out[np.concatenate(([0], minutes))]
     columns = (
         *(price, np.concatenate(([before.volume], trades.volume)), high, low),
         *(_running(trades.quote, today.quote), _running(trades.volume, today.volume)),
-        *(_running(trades.quote, recent.quote), _running(trades.volume, recent.volume)),
+        _running(trades.quote, recent.quote) - gone[:, 0],
+        _running(trades.volume, recent.volume) - gone[:, 1],
     )
     return Stretch(
         begin_ms=begin_ms,
@@ -150,7 +155,7 @@ def stretch(
         bid=directions(price, bid=before.bid),
         figures=np.column_stack(columns),
         quote=np.concatenate(([0.0], trades.quote)),
-        fallen_out=_fallen_out(recent, first, (end_ms - 1) // MINUTE_MS),
+        fallen_out=[(quote, volume) for quote, volume in fallen_out.tolist()],
         openings=(opening, since),
         year=year,
     )
@@ -164,9 +169,10 @@ def _running(amounts: Floats, earlier: Floats) -> Floats:
     return np.cumsum(sums, out=sums)
 
 
-def _fallen_out(recent: Bars, first: int, last: int) -> list[tuple[float, float]]:
+def _fallen_out(recent: Bars, first: int, last: int) -> Floats:
     """Return what the 24 hours before *first* held and each later minute's do not."""
     at = np.searchsorted(recent.minute, np.arange(first, last + 1) - DAY)
-    quote = np.concatenate(([0.0], np.cumsum(recent.quote)))[at]
-    volume = np.concatenate(([0.0], np.cumsum(recent.volume)))[at]
-    return list(zip(quote.tolist(), volume.tolist(), strict=True))
+    sums = np.zeros((len(recent) + 1, 2))
+    np.cumsum(np.column_stack((recent.quote, recent.volume)), axis=0, out=sums[1:])
+    found: Floats = sums[at]
+    return found

@@ -92,6 +92,8 @@ class Tape:
             return last
         found = self._stretch(now_ms).moment(now_ms=now_ms)
         if found is not None:
+            if last is not None and _alike(last, found):
+                found.frame = last.frame
             self._moment = found
         return found
 
@@ -194,3 +196,13 @@ class Tape:
             close = self.before(at_ms=day * DAY_MS - 1).price
             self._years[day] = Year(extremes, close)
         return self._years[day]
+
+
+def _alike(one: Moment, other: Moment) -> bool:
+    """Tell whether two moments share what most trades leave as it is."""
+    return (
+        one.high == other.high
+        and one.low == other.low
+        and one.opening == other.opening
+        and one.year is other.year
+    )

@@ -14,7 +14,6 @@ from typing import Any, Final
 
 from deploy.simulator.clock import DAY, DAY_MS
 from deploy.simulator.order_views import SEOUL
-from deploy.simulator.path import Extremes
 from deploy.simulator.stretch import Moment
 from deploy.simulator.tape import Tape
 
@@ -35,41 +34,43 @@ def ticker_text(tape: Tape, *, now_ms: int) -> str | None:
     if moment is None:
         return None
     if not moment.text:
-        moment.text = _written(tape.market, moment, now_ms)
+        moment.text = _written(tape.market, moment)
     return moment.text
 
 
-def _written(market: str, moment: Moment, now_ms: int) -> str:
-    year, at_ms = moment.year, moment.at_ms
-    previous = year.previous_close
-    if math.isnan(previous):
-        previous = moment.opening
-    daily = _daily(moment.opening, moment.high, moment.low)
+def _written(market: str, moment: Moment) -> str:
+    if moment.frame is None:
+        moment.frame = _framed(moment)
+    daily, yearly = moment.frame
+    at_ms, price = moment.at_ms, moment.price
     return (
         f'{{"market":"{market}",{_trade_times(at_ms // 1000)},'
-        f'"trade_timestamp":{at_ms},{daily},{_change(moment.price, previous)},'
+        f'"trade_timestamp":{at_ms},{daily},{_change(price, _previous(moment))},'
         f'"trade_volume":{moment.volume:.8f},'
         f'"acc_trade_price":{moment.quote_today:.5f},'
         f'"acc_trade_price_24h":{moment.quote_24h:.5f},'
         f'"acc_trade_volume":{moment.volume_today:.8f},'
         f'"acc_trade_volume_24h":{moment.volume_24h:.8f},'
-        f"{_yearly(moment.high, moment.low, year.extremes, now_ms // DAY_MS)},"
-        f'"timestamp":{at_ms}}}'
+        f'{yearly},"timestamp":{at_ms}}}'
     )
 
 
-@lru_cache(maxsize=1 << 14)
-def _daily(opening: float, high: float, low: float) -> str:
-    return f'"opening_price":{opening!r},"high_price":{high!r},"low_price":{low!r}'
+def _previous(moment: Moment) -> float:
+    """Return the close of the day before; on a market's first day its opening."""
+    close = moment.year.previous_close
+    return moment.opening if math.isnan(close) else close
 
 
-@lru_cache(maxsize=1 << 14)
-def _yearly(high: float, low: float, year: Extremes, today: int) -> str:
-    high, high_at = max((high, today * DAY), (year.high, year.high_minute))
-    low, low_at = min((low, today * DAY), (year.low, year.low_minute))
+def _framed(moment: Moment) -> tuple[str, str]:
+    """Return what the day and the year have in the ticker."""
+    year, today = moment.year.extremes, moment.at_ms // DAY_MS * DAY
+    high, high_at = max((moment.high, today), (year.high, year.high_minute))
+    low, low_at = min((moment.low, today), (year.low, year.low_minute))
     return (
+        f'"opening_price":{moment.opening!r},"high_price":{moment.high!r},'
+        f'"low_price":{moment.low!r},"prev_closing_price":{_previous(moment)!r}',
         f'"highest_52_week_price":{high!r},"highest_52_week_date":"{_date(high_at)}",'
-        f'"lowest_52_week_price":{low!r},"lowest_52_week_date":"{_date(low_at)}"'
+        f'"lowest_52_week_price":{low!r},"lowest_52_week_date":"{_date(low_at)}"',
     )
 
 
@@ -83,17 +84,18 @@ def _trade_times(second: int) -> str:
     )
 
 
-@lru_cache(maxsize=1 << 16)
 def _change(price: float, previous: float) -> str:
     change = price - previous
     if abs(change) < _LEAST_CHANGE:
         word, sign, change = "EVEN", "", 0.0
+    elif change > 0:
+        word, sign = "RISE", ""
     else:
-        word, sign = ("RISE", "") if change > 0 else ("FALL", "-")
-    amount, rate = f"{abs(change):.8f}", f"{abs(change) / previous:.10f}"
+        word, sign, change = "FALL", "-", -change
+    amount, rate = f"{change:.8f}", f"{change / previous:.10f}"
     return (
-        f'"trade_price":{price!r},"prev_closing_price":{previous!r},'
-        f'"change":"{word}","change_price":{amount},"change_rate":{rate},'
+        f'"trade_price":{price!r},"change":"{word}",'
+        f'"change_price":{amount},"change_rate":{rate},'
         f'"signed_change_price":{sign}{amount},"signed_change_rate":{sign}{rate}'
     )
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
@@ -231,6 +233,19 @@ def test_a_new_tick_table_shows_in_instruments_and_book(simulator: Simulator) ->
     assert all(price % 13 == 0 for price in prices)
 
 
+def test_the_tick_of_stable_coins_is_an_open_question(simulator: Simulator) -> None:
+    path, market = "/v1/orderbook/instruments", "KRW-USDC"
+    simulator.operate("assumptions", stable_tick="table")
+    (table,) = _rows(simulator, path, markets=market)
+    (book,) = _rows(simulator, "/v1/orderbook", markets=market)
+
+    simulator.operate("assumptions", stable_tick="half")
+
+    (half,) = _rows(simulator, path, markets=market)
+    assert (table["tick_size"], half["tick_size"]) == ("1", "0.5")
+    assert all(unit["ask_price"] % 1 == 0 for unit in book["orderbook_units"])
+
+
 # --- candles ------------------------------------------------------------------------
 
 
@@ -426,3 +441,16 @@ def test_every_minute_unit_is_served(simulator: Simulator, unit: int) -> None:
     assert first > second
     assert (first - second) % timedelta(minutes=unit) == timedelta(0)
     assert (first.hour * 60 + first.minute) % unit == 0
+
+
+@pytest.mark.parametrize("count", ["0", "501", "many"])
+def test_an_exchange_has_so_many_markets(count: str) -> None:
+    ended = subprocess.run(
+        [sys.executable, "-m", "deploy.simulator", "--port", "1", "--markets", count],
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+
+    assert ended.returncode == 2
+    assert "from 1 to 500" in ended.stderr.splitlines()[-1]

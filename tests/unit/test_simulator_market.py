@@ -215,6 +215,16 @@ def test_extremes_are_those_of_the_cells(name: str, first: int, last: int) -> No
     assert cells.low[cells.minute == found.low_minute].tolist() == [found.low]
 
 
+def test_no_day_with_an_extreme_is_left_out() -> None:
+    market = SyntheticMarket(seed=6)
+    for name in [one.market for one in market.listings][::2]:
+        for last in (-3 * DAY, -DAY, 0):
+            found = market.extremes(name, last - 4 * DAY, last)
+
+            cells = market.cells(name, last - 4 * DAY, last)
+            assert (found.high, found.low) == (cells.high.max(), cells.low.min())
+
+
 def test_most_days_are_not_computed_for_the_extremes() -> None:
     market = SyntheticMarket(seed=6)
 

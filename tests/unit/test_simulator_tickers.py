@@ -137,7 +137,7 @@ def test_a_record_of_today_is_the_years() -> None:
 
 @pytest.mark.parametrize("passed_days", [0, 3])
 def test_the_years_extremes_are_those_of_its_candles(passed_days: int) -> None:
-    market = _live("KRW-XRP", speed=3)
+    market = _live("KRW-XRP", speed=40)
     now = START_MS + passed_days * DAY_MS
 
     known = market.look_back(now_ms=now), market.look_back(now_ms=now)
