@@ -108,6 +108,24 @@ def test_a_read_without_an_answer_is_repeated_once(exchange: StubUpbit) -> None:
     assert exchange.count("GET") == 2
 
 
+@pytest.mark.parametrize("by", [{"uuid": "u-1"}, {"identifier": "ours-2"}])
+def test_an_answer_about_another_order_is_no_information(
+    exchange: StubUpbit, by: dict[str, str]
+) -> None:
+    exchange.on_json("GET", "/v1/order", order(uuid="u-9", identifier="ours-9"))
+
+    with pytest.raises(Unavailable, match="9"):
+        exchange.adapter().get_order(**by)
+
+
+def test_an_old_order_that_is_told_without_its_name_is_taken(
+    exchange: StubUpbit,
+) -> None:
+    exchange.on_json("GET", "/v1/order", order(uuid="u-1", identifier=None))
+
+    assert exchange.adapter().get_order(identifier="ours-1").uuid == "u-1"
+
+
 @pytest.mark.parametrize(
     ("answer", "meaning"),
     [

@@ -106,7 +106,7 @@ class UpbitAdapter(ExchangeAdapter):
             lambda: self._orders.retrieve(
                 uuid=uuid or omit, identifier=identifier or omit
             ),
-            codec.order_view,
+            lambda answer: codec.asked_order(answer, uuid=uuid, identifier=identifier),
         )
 
     def list_orders(

@@ -68,6 +68,19 @@ def accepted_order(order: object, /, *, identifier: str) -> OrderView:
     return view
 
 
+def asked_order(
+    order: object, /, *, uuid: str | None, identifier: str | None
+) -> OrderView:
+    """Read the answer to a look-up; another order than the one asked for is no answer."""
+    view = order_view(order)
+    if uuid not in (None, view.uuid):
+        raise MalformedAnswer(f"asked for {uuid}, the answer is about {view.uuid}")
+    # Orders made before identifiers were told come without one.
+    if view.identifier is not None and identifier not in (None, view.identifier):
+        raise MalformedAnswer(f"asked for {identifier}, told of {view.identifier}")
+    return view
+
+
 def order_view(order: object, /) -> OrderView:
     """Read one order object, with its trades where the answer lists them."""
     if not isinstance(order, Order) or not order.uuid:
