@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from datetime import timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -154,9 +156,13 @@ def test_times_are_milliseconds_and_an_order_s_are_whole_seconds() -> None:
     desk = Watched(KRW="100000")
     desk.arrive(desk.place("bid", "price", price="50000"), "100000000")
 
-    trade = desk.orders[1]
-    assert trade["order_timestamp"] == NOW_MS // 1000 * 1000
+    trade, ended = desk.orders[1], desk.engine.order(uuid=desk.orders[1]["uuid"])
+    later = replace(ended, created_at=NOW + timedelta(milliseconds=999))
+    told = my_order(event=Placed(order=later), order=later, now_ms=NOW_MS)
     assert (trade["trade_timestamp"], trade["timestamp"]) == (NOW_MS, NOW_MS + 161)
+    assert trade["order_timestamp"] == NOW_MS
+    assert told is not None
+    assert told["order_timestamp"] == NOW_MS
 
 
 def test_only_the_wallets_that_changed_are_told_with_all_their_digits() -> None:

@@ -115,6 +115,15 @@ def test_all_connections_of_a_pocket_are_told(world: World) -> None:
         assert _next(one) == _next(two)
 
 
+def test_only_the_named_markets_are_told(world: World) -> None:
+    with _connect(world) as socket:
+        _listening(socket, {"type": "myOrder", "codes": ["KRW-USDT"]})
+        world.order(**BUY)
+        wanted = world.order(**{**BUY, "market": "KRW-USDT"})["uuid"]
+
+        assert _next(socket)["uuid"] == wanted
+
+
 def test_nothing_is_made_up_for_after_a_reconnection(world: World) -> None:
     with _connect(world) as socket:
         _listening(socket, {"type": "myOrder"}, {"type": "myAsset"})

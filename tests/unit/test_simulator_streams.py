@@ -300,7 +300,7 @@ def _payload(frame: bytes) -> bytes:
     return payload
 
 
-@pytest.mark.parametrize("length", [1, 300, 2000, 70_000])
+@pytest.mark.parametrize("length", [1, 99, 100, 101, 300, 2000, 70_000])
 @pytest.mark.parametrize("packed", [False, True])
 def test_a_frame_is_read_back_at_every_length(length: int, packed: bool) -> None:
     data = {"type": "ticker", "code": "x" * length}
@@ -308,6 +308,7 @@ def test_a_frame_is_read_back_at_every_length(length: int, packed: bool) -> None
     frame = Message(data).frame(form=Format.DEFAULT, packed=packed)
 
     assert json.loads(_payload(frame)) == data
+    assert not frame.endswith(b"\x00\x00\xff\xff")
     assert bool(frame[0] & 0x40) == (packed and length > 1000)
 
 
