@@ -99,9 +99,10 @@ class Stretch:
             self._let_fall(row, begin_ms, minute_ms)
             begin_ms = minute_ms
         until_ms, opening = min(following, minute_ms + MINUTE_MS), self.openings[i > 0]
-        a, b, c, d, e, f, g, h = row
+        price, volume, high, low, quote, coins, quote_24h, coins_24h = row
+        head = begin_ms, until_ms, at_ms, opening, self.year
         return Moment(
-            begin_ms, until_ms, at_ms, opening, self.year, a, b, c, d, e, f, g, h
+            *head, price, volume, high, low, quote, coins, quote_24h, coins_24h
         )
 
     def _let_fall(self, row: list[float], at_ms: int, now_ms: int) -> None:

@@ -135,9 +135,12 @@ def test_a_record_of_today_is_the_years() -> None:
     assert view["highest_52_week_date"] == _date(START_MS)
 
 
+@pytest.mark.parametrize("coin", ["XRP", "PEPE", "SOL"])
 @pytest.mark.parametrize("passed_days", [0, 3])
-def test_the_years_extremes_are_those_of_its_candles(passed_days: int) -> None:
-    market = _live("KRW-XRP", speed=40)
+def test_the_years_extremes_are_those_of_its_candles(
+    passed_days: int, coin: str
+) -> None:
+    market = _live(f"KRW-{coin}", speed=40)
     now = START_MS + passed_days * DAY_MS
 
     known = market.look_back(now_ms=now), market.look_back(now_ms=now)
