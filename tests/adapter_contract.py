@@ -102,12 +102,20 @@ class World(ABC):
     def when(
         self, request: OrderRequest, check: Callable[[OrderView], bool]
     ) -> OrderView:
-        """Return an order once it is as wanted."""
+        """Return an order once it is as wanted; a new one may not be found at once."""
         deadline = time.monotonic() + PATIENCE_SECONDS
-        while not check(view := self.adapter.get_order(identifier=request.identifier)):
+        view = self._seen(request)
+        while view is None or not check(view):
             assert time.monotonic() < deadline, f"it did not happen to {view}"
             time.sleep(0.05)
+            view = self._seen(request)
         return view
+
+    def _seen(self, request: OrderRequest) -> OrderView | None:
+        try:
+            return self.adapter.get_order(identifier=request.identifier)
+        except NotFound:
+            return None
 
     def bought(self, won: int) -> OrderView:
         """Buy at the market and return what came of it."""
@@ -185,7 +193,7 @@ class AdapterContract:
     def test_a_resting_order_is_found_by_every_way_to_ask(self, world: World) -> None:
         request = world.limit_buy()
 
-        sent = world.place(request)
+        sent = world.rest(request)
 
         adapter = world.adapter
         assert (sent.outcome, sent.identifier) == (Outcome.OPEN, request.identifier)
@@ -304,7 +312,7 @@ class AdapterContract:
 
     def test_a_repeated_identifier_makes_no_second_order(self, world: World) -> None:
         request = world.limit_buy()
-        first = world.place(request)
+        first = world.rest(request)
 
         with pytest.raises(Ambiguous) as caught:
             world.place(request)
@@ -329,7 +337,7 @@ class AdapterContract:
         self, world: World
     ) -> None:
         request = world.limit_buy()
-        world.place(request)
+        world.rest(request)
         unknown = [f"never-sent-{number}" for number in range(205)]
 
         found = world.adapter.list_orders(identifiers=[*unknown, request.identifier])

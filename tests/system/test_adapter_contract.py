@@ -30,9 +30,34 @@ CALM = "KRW-HUNT"
 TRADING = ["view_account", "view_orders", "make_orders"]
 
 
+OTHERWISE = {
+    "numbers": "padded",
+    "absent_amounts": "null",
+    "created_at": "microseconds",
+    "executed_funds": "present",
+    "group_names": "dotted",
+    "limit_body": "text",
+    "lookup_lag": "short",
+    "cancel_finished": "bad_request",
+    "burn_refused": "yes",
+    "burn_tested": "yes",
+    "bodies": "strict",
+    "old_orders": "gone",
+    "smp_default": "none",
+}
+"""The other answer to each open question that an adapter could stumble over."""
+
+
 @pytest.fixture(scope="module")
 def running() -> Iterator[Exchange]:
     with exchange() as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def otherwise() -> Iterator[Exchange]:
+    options = [f"--assume={name}={value}" for name, value in OTHERWISE.items()]
+    with exchange(*options) as running:
         yield running
 
 
@@ -77,6 +102,16 @@ class TestUpbitOverHttp(AdapterContract):
     @pytest.fixture
     def world(self, running: Exchange) -> Iterator[World]:
         world = HttpWorld(running)
+        with closing(world.adapter):
+            yield world
+
+
+class TestUpbitReadOtherwise(AdapterContract):
+    """The same, should every undocumented question be answered the other way."""
+
+    @pytest.fixture
+    def world(self, otherwise: Exchange) -> Iterator[World]:
+        world = HttpWorld(otherwise)
         with closing(world.adapter):
             yield world
 

@@ -12,8 +12,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from common.upbit import LIMITS_PER_SECOND
 from user_project.exchanges.adapter import RateLimited
-from user_project.exchanges.limiter import PATIENCE_SECONDS, RateLimiter
+from user_project.exchanges.limiter import (
+    PATIENCE_SECONDS,
+    QUOTATION_CAP,
+    SOFT_CAPS,
+    RateLimiter,
+)
 from user_project.exchanges.slots import LOST_AFTER_SECONDS, OwnSlots, Pace
 
 NO_REDIS = "redis://127.0.0.1:1/0"
@@ -138,6 +144,10 @@ class TestWaiting:
             call(paced, group="order", left=left)
 
         assert clock.slept == []
+
+    @pytest.mark.parametrize("group", LIMITS_PER_SECOND)
+    def test_our_share_leaves_something_of_every_limit(self, group: str) -> None:
+        assert SOFT_CAPS.get(group, QUOTATION_CAP) < LIMITS_PER_SECOND[group]
 
 
 class TestBraking:
