@@ -9,7 +9,7 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
-from aiohttp import web
+from aiohttp import ClientTimeout, web
 
 from deploy.simulator import upstream, upstream_rest
 from deploy.simulator.conditions import Conditions
@@ -87,6 +87,14 @@ class Exchange:
         ms = ms or now_ms()
         self.stub.trades.append(trade_row(number, price, ms=ms))
         return trade_frame(number, price, ms=ms)
+
+
+@pytest.fixture(autouse=True)
+def patience(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Wait longer than a busy machine ever stalls, where waiting is not the point."""
+    patient = ClientTimeout(total=60, sock_connect=60)
+    monkeypatch.setattr(upstream_rest, "TIMEOUT", patient)
+    monkeypatch.setattr(upstream, "PREPARE_SECONDS", 60.0)
 
 
 def with_exchange(
