@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from deploy.simulator.__main__ import command_line
 from deploy.simulator.assembly import build_house
-from deploy.simulator.quotation import ticker_all_bytes
+from deploy.simulator.rest.quotation import ticker_all_bytes
 
 
 class Answers(NamedTuple):

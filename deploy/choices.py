@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from deploy.paper_prices import SYNTHETIC, UPBIT
-from deploy.simulator.upstream_rest import upstream_url
+from deploy.simulator.upstream.rest import upstream_url
 
 
 class InvalidChoice(Exception):

@@ -17,7 +17,7 @@ from pathlib import Path
 from queue import Empty, SimpleQueue
 from typing import Final
 
-from deploy.simulator.upstream_rest import proxy_of
+from deploy.simulator.upstream.rest import proxy_of
 
 UPBIT: Final = "https://api.upbit.com"
 SYNTHETIC: Final = "synthetic"

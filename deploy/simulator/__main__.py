@@ -16,12 +16,12 @@ from pathlib import Path
 from aiohttp import web
 
 from deploy.simulator.assembly import Account, CannotStart, build_house
+from deploy.simulator.exchange.journal import StateUnusable
+from deploy.simulator.exchange.venue import LATENCY_MS, instant
 from deploy.simulator.house import House
-from deploy.simulator.journal import StateUnusable
-from deploy.simulator.names import COINS, MOST
+from deploy.simulator.market.names import COINS, MOST
 from deploy.simulator.server import application
-from deploy.simulator.upstream_rest import upstream_url
-from deploy.simulator.venue import LATENCY_MS, instant
+from deploy.simulator.upstream.rest import upstream_url
 
 
 def main(argv: Sequence[str] | None = None) -> int:

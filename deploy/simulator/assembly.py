@@ -10,23 +10,23 @@ from decimal import Decimal
 from functools import partial
 from ipaddress import ip_address
 
-from deploy.simulator.assumptions import Assumptions, UnknownAssumption
-from deploy.simulator.auth import KeyRing
-from deploy.simulator.clock import MINUTE_MS, PathClock, path_start
-from deploy.simulator.conditions import Conditions
-from deploy.simulator.faults import Faults
-from deploy.simulator.feed import Feed
+from deploy.simulator.exchange.assumptions import Assumptions, UnknownAssumption
+from deploy.simulator.exchange.conditions import Conditions
+from deploy.simulator.exchange.journal import CLOCK, Entry, Journal, Line
+from deploy.simulator.exchange.venue import Venue, instant
+from deploy.simulator.faults.registry import Faults
 from deploy.simulator.house import House, real_ms
-from deploy.simulator.journal import CLOCK, Entry, Journal, Line
-from deploy.simulator.limits import RateLimits
-from deploy.simulator.liveliness import suggested_speed
-from deploy.simulator.market import SyntheticMarket
-from deploy.simulator.names import COINS
-from deploy.simulator.path import Listing, PathSource
-from deploy.simulator.tape import Tape
-from deploy.simulator.upstream import Upstream
-from deploy.simulator.upstream_rest import is_real_upbit
-from deploy.simulator.venue import Venue, instant
+from deploy.simulator.market.clock import MINUTE_MS, PathClock, path_start
+from deploy.simulator.market.feed import Feed
+from deploy.simulator.market.liveliness import suggested_speed
+from deploy.simulator.market.names import COINS
+from deploy.simulator.market.path import Listing, PathSource
+from deploy.simulator.market.synthetic import SyntheticMarket
+from deploy.simulator.market.tape import Tape
+from deploy.simulator.rest.auth import KeyRing
+from deploy.simulator.rest.limits import RateLimits
+from deploy.simulator.upstream.rest import is_real_upbit
+from deploy.simulator.upstream.upstream import Upstream
 
 
 class CannotStart(Exception):
@@ -171,8 +171,8 @@ def _source(options: Namespace) -> tuple[PathSource, int, int]:
         source = SyntheticMarket(seed=options.seed, markets=options.markets)
         return source, 0, MINUTE_MS
     # Reading recordings needs pyarrow, which takes a second to load.
-    from deploy.simulator.recording import ReplayUnusable
-    from deploy.simulator.replay import load_replay
+    from deploy.simulator.market.recording import ReplayUnusable
+    from deploy.simulator.market.replay import load_replay
 
     try:
         recorded = load_replay(file=options.replay, at=options.replay_from)

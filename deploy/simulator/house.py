@@ -9,16 +9,16 @@ from datetime import timedelta
 
 from aiohttp import web
 
-from deploy.simulator.assumptions import Assumptions
-from deploy.simulator.auth import KeyRing
-from deploy.simulator.clock import PathClock
-from deploy.simulator.conditions import Conditions
-from deploy.simulator.faults import Faults
-from deploy.simulator.limits import RateLimits
-from deploy.simulator.path import Listing
-from deploy.simulator.tape import Tape
-from deploy.simulator.upstream import Upstream
-from deploy.simulator.venue import Venue
+from deploy.simulator.exchange.assumptions import Assumptions
+from deploy.simulator.exchange.conditions import Conditions
+from deploy.simulator.exchange.venue import Venue
+from deploy.simulator.faults.registry import Faults
+from deploy.simulator.market.clock import PathClock
+from deploy.simulator.market.path import Listing
+from deploy.simulator.market.tape import Tape
+from deploy.simulator.rest.auth import KeyRing
+from deploy.simulator.rest.limits import RateLimits
+from deploy.simulator.upstream.upstream import Upstream
 
 
 def real_ms() -> int:

@@ -10,30 +10,30 @@ from typing import Final
 
 from aiohttp import web
 
-from deploy.simulator import (
-    admin,
+from deploy.simulator.exchange.venue import instant
+from deploy.simulator.faults import http as faults_http
+from deploy.simulator.faults.ways import breakable
+from deploy.simulator.house import HOUSE, House
+from deploy.simulator.market.lookahead import keep_ahead
+from deploy.simulator.operator import admin
+from deploy.simulator.rest import (
     candles,
-    faults_http,
     order_cancels,
     order_lookups,
     pockets,
     quotation,
     trading,
-    upstream_relay,
 )
-from deploy.simulator.auth import Scope
-from deploy.simulator.calls import (
+from deploy.simulator.rest.auth import Scope
+from deploy.simulator.rest.calls import (
     LONGEST_BODY,
     Handler,
     in_upbits_words,
     private,
     public,
 )
-from deploy.simulator.faults_ways import breakable
-from deploy.simulator.house import HOUSE, House
-from deploy.simulator.lookahead import keep_ahead
-from deploy.simulator.stream import add_streams
-from deploy.simulator.venue import instant
+from deploy.simulator.streams.endpoints import add_streams
+from deploy.simulator.upstream import relay as upstream_relay
 
 BEAT_SECONDS: Final = 0.25
 log = logging.getLogger("simulator")

@@ -11,7 +11,7 @@ from typing import Any
 import httpx
 import pytest
 
-from deploy.simulator.faults_kinds import KINDS, LATE_SIGNS, Way
+from deploy.simulator.faults.kinds import KINDS, LATE_SIGNS, Way
 from tests.system.adapter_world import (
     SECRET,
     Exchange,

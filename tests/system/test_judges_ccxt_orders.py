@@ -355,10 +355,11 @@ def test_a_trading_key_may_not_see_deposits_and_withdrawals(
 def test_too_many_calls_look_like_any_other_error(upbit: Exchange) -> None:
     hasty = ccxt_client(upbit, HASTY, enableRateLimit=False)
 
+    order = (BTC, "limit", "buy", 0.001, 100_000_000)
     next_second()
 
     with pytest.raises(ccxt.ExchangeError, match="too_many_requests") as refusal:
-        flood(hasty.fetch_balance)
+        flood(lambda: hasty.create_order(*order, {"test": True}))
 
     # A name in the body goes before the status: ccxt does not see a rate limit.
     assert refusal.type is ccxt.ExchangeError

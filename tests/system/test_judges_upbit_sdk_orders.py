@@ -360,12 +360,14 @@ def test_a_wrong_key_is_an_authentication_error(
 
 
 def test_too_many_calls_are_refused_and_counted_down_before(upbit: Exchange) -> None:
+    order: dict[str, Any] = {"market": BUSY, "side": "bid", "ord_type": "price"}
+    order["price"] = "6000"
     next_second()
 
     with sdk_client(upbit, HASTY) as hasty:
         answer = hasty.accounts.with_raw_response.list()
         with pytest.raises(RateLimitError) as refusal:
-            flood(hasty.accounts.list)
+            flood(lambda: hasty.orders.test_create(**order))
 
     assert answer.headers["remaining-req"] == "group=default; min=1800; sec=29"
     assert refusal.value.name == "too_many_requests"

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from deploy.ports import free_ports
-from deploy.simulator.assumptions import CHOICES
+from deploy.simulator.exchange.assumptions import CHOICES
 from tests.system.faults_world import (
     KRW,
     MARKET,

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from deploy.simulator.faults_reads import UNKNOWN_CODE
+from deploy.simulator.faults.reads import UNKNOWN_CODE
 from tests.system.faults_world import (
     MARKET,
     Simulator,

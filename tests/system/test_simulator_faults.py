@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 import requests
 
-from deploy.simulator.faults_kinds import KINDS, Way
+from deploy.simulator.faults.kinds import KINDS, Way
 from tests.system.faults_world import (
     KRW,
     MARKET,

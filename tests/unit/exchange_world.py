@@ -17,14 +17,14 @@ import numpy as np
 import requests
 from aiohttp import web
 
-from deploy.simulator.auth import KeyRing
-from deploy.simulator.clock import PathClock
-from deploy.simulator.conditions import Conditions
-from deploy.simulator.feed import Book, Trades
+from deploy.simulator.exchange.conditions import Conditions
+from deploy.simulator.exchange.venue import LATENCY_MS, Venue, instant
 from deploy.simulator.house import House
-from deploy.simulator.limits import RateLimits
+from deploy.simulator.market.clock import PathClock
+from deploy.simulator.market.feed import Book, Trades
+from deploy.simulator.rest.auth import KeyRing
+from deploy.simulator.rest.limits import RateLimits
 from deploy.simulator.server import application
-from deploy.simulator.venue import LATENCY_MS, Venue, instant
 from user_project.trading.matching_orders import Level
 
 D = Decimal

@@ -8,9 +8,9 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from deploy.simulator.clock import MINUTE_MS, PathClock
-from deploy.simulator.path import Cells, Extremes, Listing, extremes
-from deploy.simulator.tape import Tape
+from deploy.simulator.market.clock import MINUTE_MS, PathClock
+from deploy.simulator.market.path import Cells, Extremes, Listing, extremes
+from deploy.simulator.market.tape import Tape
 
 START_MINUTE = 29_900_000
 START_MS = START_MINUTE * MINUTE_MS

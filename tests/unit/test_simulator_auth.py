@@ -11,9 +11,9 @@ from uuid import uuid4
 import jwt
 import pytest
 
-from deploy.simulator.auth import Caller, KeyRing, Scope
-from deploy.simulator.errors import UpbitProblem
-from deploy.simulator.parameters import (
+from deploy.simulator.rest.auth import Caller, KeyRing, Scope
+from deploy.simulator.rest.errors import UpbitProblem
+from deploy.simulator.rest.parameters import (
     FORM,
     NOTHING,
     Parameters,

@@ -8,11 +8,11 @@ from decimal import Decimal
 import pytest
 
 from common.money import KRW_TICKS, STABLE_TICKS, TickTable
-from deploy.simulator.book_views import orderbook_view, supported_levels
-from deploy.simulator.books import book
-from deploy.simulator.clock import PathClock
-from deploy.simulator.feed import Book
-from deploy.simulator.tape import Tape
+from deploy.simulator.market.books import book
+from deploy.simulator.market.clock import PathClock
+from deploy.simulator.market.feed import Book
+from deploy.simulator.market.tape import Tape
+from deploy.simulator.rest.book_views import orderbook_view, supported_levels
 from tests.unit.simulator_world import START_MS, Script
 
 D = Decimal

@@ -8,10 +8,10 @@ from datetime import timedelta
 import pytest
 import requests
 
-from deploy.simulator.auth import TRADING, Scope
-from deploy.simulator.limits import FIRST_BLOCK_MS, PATIENCE
+from deploy.simulator.exchange.venue import instant
+from deploy.simulator.rest.auth import TRADING, Scope
+from deploy.simulator.rest.limits import FIRST_BLOCK_MS, PATIENCE
 from deploy.simulator.server import EXCHANGE
-from deploy.simulator.venue import instant
 from tests.unit.exchange_world import (
     ACCESS,
     SECRET,

@@ -8,12 +8,22 @@ from itertools import groupby
 import numpy as np
 import pytest
 
-from deploy.simulator.bars import rolled
-from deploy.simulator.candle_views import day_candles, period_candles, second_candles
-from deploy.simulator.clock import DAY_MS, HOUR_MS, MINUTE_MS, PathClock, path_start
-from deploy.simulator.market import SyntheticMarket
-from deploy.simulator.periods import DAYS, MONTHS, WEEKS, YEARS, Period, minutes
-from deploy.simulator.tape import Tape
+from deploy.simulator.market.bars import rolled
+from deploy.simulator.market.clock import (
+    DAY_MS,
+    HOUR_MS,
+    MINUTE_MS,
+    PathClock,
+    path_start,
+)
+from deploy.simulator.market.periods import DAYS, MONTHS, WEEKS, YEARS, Period, minutes
+from deploy.simulator.market.synthetic import SyntheticMarket
+from deploy.simulator.market.tape import Tape
+from deploy.simulator.rest.candle_views import (
+    day_candles,
+    period_candles,
+    second_candles,
+)
 from tests.unit.simulator_world import START_MINUTE, START_MS, Script, tape
 
 ALL = 10**9

@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from deploy.simulator.assumptions import CHOICES
-from deploy.simulator.faults_kinds import KINDS
+from deploy.simulator.exchange.assumptions import CHOICES
+from deploy.simulator.faults.kinds import KINDS
 
 ROOT = Path(__file__).resolve().parents[2]
 TEXT = (ROOT / "docs/simulator.md").read_text(encoding="utf-8")
@@ -73,7 +73,7 @@ def test_the_simulator_needs_no_more_than_its_own_requirements(market: str) -> N
 import json, sys
 import deploy.simulator.__main__
 if sys.argv[1] == "recorded":
-    import deploy.simulator.replay
+    import deploy.simulator.market.replay
 print(json.dumps(sorted({name.partition(".")[0] for name in sys.modules})))
 """
     answer = subprocess.run(

@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
-from deploy.simulator.faults import LOG_LENGTH, Call, Fault, Faults, armed_view
-from deploy.simulator.faults_asked import FaultRefused, fault_asked
-from deploy.simulator.faults_kinds import KINDS, STREAMS, Way
-from deploy.simulator.faults_stream import Line, Sending
+from deploy.simulator.faults.asked import FaultRefused, fault_asked
+from deploy.simulator.faults.kinds import KINDS, STREAMS, Way
+from deploy.simulator.faults.registry import LOG_LENGTH, Call, Fault, Faults, armed_view
+from deploy.simulator.faults.stream import Line, Sending
 
 NOW_MS = 1_800_000_000_000
 POST = "POST /v1/orders"

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import pytest
 
-from deploy.simulator.limits import (
+from deploy.simulator.rest.limits import (
     FIRST_BLOCK_MS,
     FORGIVEN_MS,
     GROUPS,

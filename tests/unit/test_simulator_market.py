@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 
 from common.money import KRW_TICKS, STABLE_TICKS, ticks_of
-from deploy.simulator.liveliness import suggested_speed
-from deploy.simulator.market import BLOCK, HISTORY_DAYS, SyntheticMarket
-from deploy.simulator.names import COINS, MOST
-from deploy.simulator.path import NO_EXTREMES, Cells
-from deploy.simulator.ticks import TickGrid, exact
+from deploy.simulator.market.liveliness import suggested_speed
+from deploy.simulator.market.names import COINS, MOST
+from deploy.simulator.market.path import NO_EXTREMES, Cells
+from deploy.simulator.market.synthetic import BLOCK, HISTORY_DAYS, SyntheticMarket
+from deploy.simulator.market.ticks import TickGrid, exact
 
 DAY = 1440
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from deploy.simulator.venue import instant
+from deploy.simulator.exchange.venue import instant
 from tests.unit.exchange_world import (
     MARKET_BUY,
     SECRET,

@@ -26,9 +26,9 @@ from hypothesis.stateful import (
 )
 
 from common.money import KRW_TICKS, TickTable
-from deploy.simulator.feed import Book, Trades
-from deploy.simulator.journal import Journal
-from deploy.simulator.venue import Venue, milliseconds
+from deploy.simulator.exchange.journal import Journal
+from deploy.simulator.exchange.venue import Venue, milliseconds
+from deploy.simulator.market.feed import Book, Trades
 from user_project.trading.matching_orders import (
     Level,
     NewOrder,

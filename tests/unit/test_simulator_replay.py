@@ -11,12 +11,12 @@ import pyarrow.parquet as pq
 import pytest
 
 from common.money import KRW_TICKS
-from deploy.simulator.clock import path_start
-from deploy.simulator.liveliness import suggested_speed
-from deploy.simulator.path import Cells, walk
-from deploy.simulator.recording import UNKNOWN_QUOTE, ReplayUnusable
-from deploy.simulator.replay import load_replay
-from deploy.simulator.ticks import TickGrid
+from deploy.simulator.market.clock import path_start
+from deploy.simulator.market.liveliness import suggested_speed
+from deploy.simulator.market.path import Cells, walk
+from deploy.simulator.market.recording import UNKNOWN_QUOTE, ReplayUnusable
+from deploy.simulator.market.replay import load_replay
+from deploy.simulator.market.ticks import TickGrid
 from tests.unit.simulator_world import START_MS, write_recording
 
 AT = datetime(2022, 10, 5, tzinfo=UTC)

@@ -8,9 +8,9 @@ from typing import Any, cast
 
 import pytest
 
-from deploy.simulator.conditions import Conditions
-from deploy.simulator.stream_market import Topic, WatchedMarket, topics_of
-from deploy.simulator.stream_requests import Subscription
+from deploy.simulator.exchange.conditions import Conditions
+from deploy.simulator.streams.asked import Subscription
+from deploy.simulator.streams.watched import Topic, WatchedMarket, topics_of
 
 MARKET = "KRW-BTC"
 TICKER, TRADE = Topic("ticker", MARKET), Topic("trade", MARKET)

@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 from upbit.types.connect_private_server_event import MyAsset, MyOrder
 
-from deploy.simulator.stream_fields import SHORT_NAMES
-from deploy.simulator.stream_private import Holdings, holdings, my_asset, my_order
+from deploy.simulator.streams.fields import SHORT_NAMES
+from deploy.simulator.streams.private import Holdings, holdings, my_asset, my_order
 from tests.unit.matching_desk import NOW, Desk
 from user_project.trading.matching import MatchingEngine
 from user_project.trading.matching_events import Event, Placed

@@ -17,11 +17,11 @@ from aiohttp import web
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import ClientConnection, connect
 
-from deploy.simulator.auth import KEY_LIFE, Scope
+from deploy.simulator.exchange.venue import instant
 from deploy.simulator.house import HOUSE
-from deploy.simulator.stream import add_streams
-from deploy.simulator.stream_connection import Times
-from deploy.simulator.venue import instant
+from deploy.simulator.rest.auth import KEY_LIFE, Scope
+from deploy.simulator.streams.connection import Times
+from deploy.simulator.streams.endpoints import add_streams
 from tests.unit.exchange_world import ACCESS, SECRET, World, exchange, signed
 from user_project.trading.matching_orders import Level
 

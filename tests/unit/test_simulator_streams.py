@@ -19,16 +19,16 @@ from upbit.types.connect_public_server_event import (
 )
 from upbit.types.simple_candle import SimpleCandle
 
-from deploy.simulator.stream_connection import MOST_WAITING, Connection, Times
-from deploy.simulator.stream_fields import SHORT_NAMES, shortened
-from deploy.simulator.stream_frames import Message, to_json, written
-from deploy.simulator.stream_requests import (
+from deploy.simulator.streams.asked import (
     Format,
     StreamProblem,
     Subscription,
     book_code,
     read,
 )
+from deploy.simulator.streams.connection import MOST_WAITING, Connection, Times
+from deploy.simulator.streams.fields import SHORT_NAMES, shortened
+from deploy.simulator.streams.frames import Message, to_json, written
 
 TICKET = {"ticket": "t"}
 

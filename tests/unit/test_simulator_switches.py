@@ -9,11 +9,11 @@ from pathlib import Path
 import pytest
 
 from common.money import TickTable
-from deploy.simulator.assumptions import Assumptions
-from deploy.simulator.clock import MINUTE_MS
-from deploy.simulator.conditions import Condition, Conditions
-from deploy.simulator.journal import Journal, StateUnusable
-from deploy.simulator.venue import LATENCY_MS, Venue
+from deploy.simulator.exchange.assumptions import Assumptions
+from deploy.simulator.exchange.conditions import Condition, Conditions
+from deploy.simulator.exchange.journal import Journal, StateUnusable
+from deploy.simulator.exchange.venue import LATENCY_MS, Venue
+from deploy.simulator.market.clock import MINUTE_MS
 from tests.unit.simulator_world import START_MS, Script, tape
 from user_project.trading.matching_orders import (
     NewOrder,

@@ -6,12 +6,18 @@ import numpy as np
 import pytest
 
 from common.money import ticks_of
-from deploy.simulator.bars import rolled
-from deploy.simulator.clock import DAY_MS, HOUR_MS, MINUTE_MS, PathClock, path_start
-from deploy.simulator.market import SyntheticMarket
-from deploy.simulator.periods import DAYS, minutes
-from deploy.simulator.tape import Tape
-from deploy.simulator.ticker_views import ticker_view
+from deploy.simulator.market.bars import rolled
+from deploy.simulator.market.clock import (
+    DAY_MS,
+    HOUR_MS,
+    MINUTE_MS,
+    PathClock,
+    path_start,
+)
+from deploy.simulator.market.periods import DAYS, minutes
+from deploy.simulator.market.synthetic import SyntheticMarket
+from deploy.simulator.market.tape import Tape
+from deploy.simulator.rest.ticker_views import ticker_view
 from tests.unit.simulator_world import START_MINUTE, START_MS, Script, tape
 
 ALL = 10**9

@@ -7,11 +7,11 @@ from typing import Any
 
 import pytest
 
-from deploy.simulator.clock import DAY_MS, MINUTE_MS, PathClock, path_start
-from deploy.simulator.market import SyntheticMarket
-from deploy.simulator.periods import DAYS
-from deploy.simulator.tape import Tape
-from deploy.simulator.ticker_views import ticker_text, ticker_view
+from deploy.simulator.market.clock import DAY_MS, MINUTE_MS, PathClock, path_start
+from deploy.simulator.market.periods import DAYS
+from deploy.simulator.market.synthetic import SyntheticMarket
+from deploy.simulator.market.tape import Tape
+from deploy.simulator.rest.ticker_views import ticker_text, ticker_view
 from tests.unit.simulator_world import START_MINUTE, START_MS, Script, tape
 
 SOURCE = SyntheticMarket(seed=4)

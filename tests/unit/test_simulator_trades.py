@@ -7,12 +7,12 @@ from decimal import Decimal
 import numpy as np
 import pytest
 
-from deploy.simulator.clock import DAY_MS, MINUTE_MS, PathClock, path_start
-from deploy.simulator.market import SyntheticMarket
-from deploy.simulator.periods import minutes
-from deploy.simulator.quotation_views import trade_rows
-from deploy.simulator.tape import Tape
-from deploy.simulator.ticker_views import ticker_text, ticker_view
+from deploy.simulator.market.clock import DAY_MS, MINUTE_MS, PathClock, path_start
+from deploy.simulator.market.periods import minutes
+from deploy.simulator.market.synthetic import SyntheticMarket
+from deploy.simulator.market.tape import Tape
+from deploy.simulator.rest.quotation_views import trade_rows
+from deploy.simulator.rest.ticker_views import ticker_text, ticker_view
 from tests.unit.simulator_world import START_MS, Script, tape
 
 ALL = 10**9

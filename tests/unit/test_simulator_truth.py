@@ -13,16 +13,16 @@ import pytest
 from aiohttp import web
 
 from common.money import MarketRules
-from deploy.simulator.faults_clock import skewed, skewed_date
-from deploy.simulator.faults_reads import (
+from deploy.simulator.faults.clock import skewed, skewed_date
+from deploy.simulator.faults.reads import (
     MEMORY_BYTES,
     UNKNOWN_CODE,
     Answers,
     Read,
     altered,
 )
-from deploy.simulator.received import LOG_LENGTH, Calls, Received
-from deploy.simulator.truth_checks import violations
+from deploy.simulator.operator.received import LOG_LENGTH, Calls, Received
+from deploy.simulator.operator.truth_checks import violations
 from user_project.trading.matching import MatchingEngine
 from user_project.trading.matching_orders import (
     Level,

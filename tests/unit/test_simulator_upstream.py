@@ -10,11 +10,11 @@ import pytest
 from aiohttp import web
 
 from deploy.simulator.__main__ import main
-from deploy.simulator.errors import UpbitProblem
-from deploy.simulator.upstream_feed import BOOK_MS, UpstreamFeed
-from deploy.simulator.upstream_pace import WINDOW_SECONDS, Pace, stated_seconds
-from deploy.simulator.upstream_reads import Deal, Quote, book_of, deal_of
-from deploy.simulator.upstream_rest import (
+from deploy.simulator.rest.errors import UpbitProblem
+from deploy.simulator.upstream.feed import BOOK_MS, UpstreamFeed
+from deploy.simulator.upstream.pace import WINDOW_SECONDS, Pace, stated_seconds
+from deploy.simulator.upstream.reads import Deal, Quote, book_of, deal_of
+from deploy.simulator.upstream.rest import (
     UpstreamAway,
     UpstreamRest,
     is_real_upbit,

@@ -11,10 +11,11 @@ from typing import Any
 import pytest
 from aiohttp import ClientTimeout, web
 
-from deploy.simulator import upstream, upstream_rest
-from deploy.simulator.conditions import Conditions
-from deploy.simulator.upstream import Upstream
-from deploy.simulator.venue import Venue
+from deploy.simulator.exchange.conditions import Conditions
+from deploy.simulator.exchange.venue import Venue
+from deploy.simulator.upstream import rest as upstream_rest
+from deploy.simulator.upstream import upstream
+from deploy.simulator.upstream.upstream import Upstream
 from tests.unit.upstream_stub import (
     MARKET,
     StubExchange,

@@ -9,10 +9,10 @@ from typing import Any
 
 from aiohttp import web
 
-from deploy.simulator.clock import DAY_MS, MINUTE_MS
-from deploy.simulator.upstream_gap import read_missed
-from deploy.simulator.upstream_reads import Deal
-from deploy.simulator.upstream_rest import UpstreamRest
+from deploy.simulator.market.clock import DAY_MS, MINUTE_MS
+from deploy.simulator.upstream.gap import read_missed
+from deploy.simulator.upstream.reads import Deal
+from deploy.simulator.upstream.rest import UpstreamRest
 from tests.unit.upstream_stub import MARKET, StubExchange, trade_row
 
 NOW_MS = 1_800_000_000_000 // MINUTE_MS * MINUTE_MS + 30_000

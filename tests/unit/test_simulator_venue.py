@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from deploy.simulator.clock import MINUTE_MS
-from deploy.simulator.journal import Journal, StateUnusable
-from deploy.simulator.venue import LATENCY_MS, Venue
+from deploy.simulator.exchange.journal import Journal, StateUnusable
+from deploy.simulator.exchange.venue import LATENCY_MS, Venue
+from deploy.simulator.market.clock import MINUTE_MS
 from tests.unit.simulator_world import START_MS, Script, tape
 from user_project.trading.matching_orders import (
     NewOrder,
