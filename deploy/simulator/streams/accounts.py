@@ -20,7 +20,10 @@ class AccountStreams:
         self._hub = hub
         self._told: dict[str, Holdings] = {}
         """What the subscribers of a pocket's wallets know of them."""
+        self._unsent: set[Connection] = set()
         house.venue.listen(self._on_event)
+        # The journal keeps first: nobody hears of what a kill could still undo.
+        house.venue.keep(lambda _: self._send())
 
     def begin(self, connection: Connection) -> None:
         """Tell changes of wallets from now on; there is no snapshot."""
@@ -45,8 +48,12 @@ class AccountStreams:
         if order is not None:
             self._tell_order(listening, event, order, now_ms)
         self._tell_wallets(listening, pocket, now_ms)
-        for connection in listening:
+        self._unsent.update(listening)
+
+    def _send(self) -> None:
+        for connection in self._unsent:
             connection.flush()
+        self._unsent.clear()
 
     def _tell_order(
         self, listening: list[Connection], event: VenueEvent, order: Order, now_ms: int
