@@ -312,6 +312,18 @@ def test_a_frame_is_read_back_at_every_length(length: int, packed: bool) -> None
     assert bool(frame[0] & 0x40) == (packed and length > 1000)
 
 
+@pytest.mark.parametrize("form", [Format.DEFAULT, Format.SIMPLE])
+def test_a_wrong_clock_writes_wrong_times_and_nothing_else(form: Format) -> None:
+    data = {"type": "ticker", "code": "KRW-BTC", "timestamp": 1_780_000_000_000}
+    message = Message(data)
+
+    right = json.loads(_payload(message.frame(form=form, packed=False)))
+    wrong = json.loads(_payload(message.frame(form=form, packed=False, offset_ms=-5)))
+
+    name = "tms" if form.short else "timestamp"
+    assert wrong == right | {name: right[name] - 5}
+
+
 def test_a_message_is_written_once_for_all() -> None:
     message = Message({"type": "ticker", "code": "KRW-BTC"})
 
