@@ -23,7 +23,8 @@ from deploy.simulator.rest.auth import KEY_LIFE, Scope
 from deploy.simulator.streams.connection import Times
 from deploy.simulator.streams.endpoints import add_streams
 from tests.unit.exchange_world import ACCESS, SECRET, World, exchange, signed
-from user_project.trading.matching_orders import Level
+from user_project.trading.matching_orders import Level, NewOrder, OrderType
+from user_project.trading.orders import Side
 
 PATIENCE_SECONDS = 20.0
 PUBLIC, PRIVATE = "/websocket/v1", "/websocket/v1/private"
@@ -246,8 +247,8 @@ def test_a_plain_call_is_no_handshake(world: World) -> None:
 
 
 @contextmanager
-def _impatient(times: Times) -> Iterator[World]:
-    """Serve the streams alone, with little patience."""
+def _alone(times: Times) -> Iterator[tuple[World, asyncio.AbstractEventLoop]]:
+    """Serve the streams and nothing beside them."""
     world, loop = World(factor=1000.0), asyncio.new_event_loop()
     app = web.Application()
     app[HOUSE] = world.house
@@ -260,7 +261,7 @@ def _impatient(times: Times) -> Iterator[World]:
         site = web.TCPSite(runner, "127.0.0.1", 0)
         asyncio.run_coroutine_threadsafe(site.start(), loop).result(20)
         world.url = f"http://127.0.0.1:{runner.addresses[0][1]}"
-        yield world
+        yield world, loop
     finally:
         asyncio.run_coroutine_threadsafe(runner.cleanup(), loop).result(20)
         loop.call_soon_threadsafe(loop.stop)
@@ -269,7 +270,7 @@ def _impatient(times: Times) -> Iterator[World]:
 
 
 def test_a_silent_connection_is_cut_off_without_a_word() -> None:
-    with _impatient(Times(idle=0.3)) as world:
+    with _alone(Times(idle=0.3)) as (world, _):
         socket = _connect(world, PUBLIC, ping_interval=None)
         with pytest.raises(ConnectionClosed) as closed:
             socket.recv(timeout=PATIENCE_SECONDS)
@@ -278,10 +279,30 @@ def test_a_silent_connection_is_cut_off_without_a_word() -> None:
 
 
 def test_signs_of_life_keep_a_connection() -> None:
-    with _impatient(Times(idle=1.0, status=0.2)) as world:
+    with _alone(Times(idle=1.0, status=0.2)) as (world, _):
         socket = _connect(world, PUBLIC, ping_interval=None)
         socket.send("PING")
         told = [_next(socket) for _ in range(10)]
         socket.close()
 
     assert told == [{"status": "UP"}] * 10
+
+
+def test_who_listens_keeps_the_matching_going() -> None:
+    request = NewOrder(
+        market="KRW-BTC", side=Side.BID, ord_type=OrderType.PRICE, price=Decimal(50_000)
+    )
+    with _alone(Times()) as (world, loop):
+        venue = world.house.venue
+        with _connect(world) as socket:
+            _listening(socket, {"type": "myOrder"})
+            loop.call_soon_threadsafe(
+                lambda: venue.place(
+                    account=ACCESS, request=request, now_ms=world.now_ms
+                )
+            )
+            states = [_next(socket)["state"]]
+            world.pass_time()
+            states += [_next(socket)["state"] for _ in range(2)]
+
+    assert states == ["wait", "trade", "cancel"]
