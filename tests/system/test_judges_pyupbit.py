@@ -1,23 +1,26 @@
 """pyupbit as a judge: REST and its WebSocketManager, unmodified but for the address.
 
 The library fixes the host in every method, so its two network seams are turned round:
-`request_api.requests` and `websocket_api.websockets`. Its defects are pinned as well: the
+`request_api.requests` here, `websocket_api.websockets` in `pyupbit_prices`. Its defects are pinned as well: the
 real exchange meets the same ones.
 """
 
 from __future__ import annotations
 
+import json
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from datetime import timedelta
 from decimal import Decimal
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 import pyupbit
 import requests
-import websockets
-from pyupbit import request_api, websocket_api
+from pyupbit import request_api
 
 from tests.system.judge_world import (
     BUSY,
@@ -30,10 +33,11 @@ from tests.system.judge_world import (
     exchange,
     facts,
     next_second,
-    within,
 )
 
+ROOT = Path(__file__).resolve().parents[2]
 THERE = "api.upbit.com"
+PATIENCE_SECONDS = 60
 HOURS_OF_90_DAYS = 90 * 24
 
 
@@ -55,24 +59,6 @@ def _http_to(url: str) -> SimpleNamespace:
     return SimpleNamespace(
         **{name.lower(): turned(name) for name in ("GET", "POST", "DELETE")}
     )
-
-
-class PricesHere(pyupbit.WebSocketManager):
-    """The manager is a process of its own; the seam is turned round over there."""
-
-    def __init__(self, url: str, kind: str, codes: list[str]) -> None:
-        super().__init__(kind, codes)
-        self.url = url.replace("http", "ws", 1)
-
-    def run(self) -> None:
-        def connect(address: str, **options: Any) -> Any:
-            here = address.replace(f"wss://{THERE}", self.url)
-            return websockets.connect(here, **options)
-
-        websocket_api.websockets = SimpleNamespace(
-            connect=connect, ConnectionClosed=websockets.ConnectionClosed
-        )
-        super().run()
 
 
 @pytest.fixture
@@ -161,15 +147,16 @@ def test_an_unknown_market_is_silence(upbit: Exchange) -> None:
 
 @pytest.mark.parametrize("kind", ["ticker", "trade", "orderbook"])
 def test_its_websocket_manager_receives_a_market(upbit: Exchange, kind: str) -> None:
-    manager = PricesHere(upbit.url, kind, [BUSY])
+    told = subprocess.run(
+        [sys.executable, "-m", "tests.system.pyupbit_prices", upbit.url, kind, BUSY],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=PATIENCE_SECONDS,
+    )
 
-    try:
-        with within(60):
-            received = [manager.get() for _ in range(2)]
-    finally:
-        manager.terminate()
-        manager.join()
-
+    received = json.loads(told.stdout)
     # It asked with the old isOnlyRealtime and decodes bytes: both have to be spoken.
     assert {one["type"] for one in received} == {kind}
     assert {one["code"] for one in received} == {BUSY}
