@@ -203,10 +203,10 @@ def test_a_resting_order_is_listed_by_the_old_call_and_canceled(
 def test_a_limit_order_takes_what_there_is_and_the_rest_is_canceled(
     upbit: Exchange, client: pyupbit.Upbit
 ) -> None:
+    # The book has other sizes each second: more than any of them, less than the money.
     best = upbit.best(QUIET)
-    order = client.buy_limit_order(
-        QUIET, f"{best['ask_price']:f}", f"{best['ask_size'] + 100:f}"
-    )
+    volume = (4_000_000 / best["ask_price"]).quantize(Decimal(1))
+    order = client.buy_limit_order(QUIET, f"{best['ask_price']:f}", f"{volume:f}")
 
     def partly() -> dict[str, Any] | None:
         seen: dict[str, Any] = client.get_order(order["uuid"])
@@ -217,8 +217,12 @@ def test_a_limit_order_takes_what_there_is_and_the_rest_is_canceled(
     ended = _ended(client, order)
 
     assert (open_still["state"], ended["state"]) == ("wait", "cancel")
-    assert Decimal(ended["executed_volume"]) == best["ask_size"]
-    assert Decimal(ended["remaining_volume"]) == 100
+    executed, rest = (
+        Decimal(ended[name]) for name in ("executed_volume", "remaining_volume")
+    )
+    assert 0 < executed < volume
+    assert executed + rest == volume
+    assert sum(Decimal(one["volume"]) for one in open_still["trades"]) == executed
 
 
 def test_a_chance_tells_fees_and_means(client: pyupbit.Upbit) -> None:
