@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Iterator
 from decimal import Decimal
 from typing import Any
@@ -56,11 +55,9 @@ def _name() -> str:
 
 
 def _ended(client: Upbit, order: Order) -> Order:
-    def look() -> Order | None:
-        seen = client.orders.retrieve(uuid=order.uuid)
-        return seen if seen.state != "wait" else None
-
-    return eventually(look)
+    ended = ("done", "cancel")
+    eventually(lambda: client.orders.retrieve(uuid=order.uuid).state in ended)
+    return client.orders.retrieve(uuid=order.uuid)
 
 
 def _bought(client: Upbit, won: int, **extra: Any) -> Order:
@@ -107,15 +104,14 @@ def test_a_resting_order_can_be_found_in_every_way_and_canceled(
     name = _name()
     order = _limit(client, identifier=name)
 
-    by_name = client.orders.retrieve(identifier=name)
+    named = client.orders.retrieve(identifier=name)
     several = client.orders.list_by_uuids(uuids=[order.uuid, str(uuid4())])
     listed = [one.uuid for one in client.orders.list_open(market=BUSY)]
     snapshot = client.orders.cancel(identifier=name)
     ended = _ended(client, order)
     closed = client.orders.list_closed(market=BUSY, states=["cancel"], limit=1000)
 
-    assert by_name.uuid == order.uuid
-    assert [one.uuid for one in several] == [order.uuid]
+    assert [one.uuid for one in (named, *several)] == [order.uuid] * 2
     assert order.uuid in listed
     assert (order.locked, order.reserved_fee) == ("100050", "50")
     assert snapshot.state == "wait"
@@ -140,8 +136,8 @@ def test_a_limit_order_takes_what_there_is_and_the_rest_is_canceled(
     client.orders.cancel(uuid=order.uuid)
     ended = _ended(client, order)
 
-    got = Decimal(str(ended.executed_volume))
     assert (open_still.state, ended.state) == ("wait", "cancel")
+    got = Decimal(str(ended.executed_volume))
     assert 0 < got < Decimal(MORE)
     assert Decimal(str(ended.remaining_volume)) == Decimal(MORE) - got
     assert Decimal(str(ended.paid_fee)) == got * price * Decimal("0.0005")
@@ -256,7 +252,7 @@ def test_a_replaced_order_gives_way_to_a_new_one(client: Upbit) -> None:
         new_identifier=name,
     )
     ended = _ended(client, old)
-    new = eventually(lambda: _found(client, name))
+    (new,) = eventually(lambda: client.orders.list_by_uuids(identifiers=[name]))
     client.orders.cancel(identifier=name)
     _ended(client, new)
 
@@ -267,12 +263,6 @@ def test_a_replaced_order_gives_way_to_a_new_one(client: Upbit) -> None:
         "90000000",
         "0.002",
     )
-
-
-def _found(client: Upbit, name: str) -> Order | None:
-    with contextlib.suppress(NotFoundError):
-        return client.orders.retrieve(identifier=name)
-    return None
 
 
 def test_many_orders_are_canceled_at_once(client: Upbit) -> None:
@@ -360,8 +350,7 @@ def test_a_wrong_key_is_an_authentication_error(
 
 
 def test_too_many_calls_are_refused_and_counted_down_before(upbit: Exchange) -> None:
-    order: dict[str, Any] = {"market": BUSY, "side": "bid", "ord_type": "price"}
-    order["price"] = "6000"
+    order = {"market": BUSY, "side": "bid", "ord_type": "price", "price": "6000"}
     next_second()
 
     with sdk_client(upbit, HASTY) as hasty:
@@ -392,8 +381,7 @@ def test_a_client_that_repeats_by_itself_believes_its_order_failed(
     assert refusal.value.name == "duplicated_identifier"
     rows = [row for row in upbit.orders(TRADER).values() if row["identifier"] == name]
     assert [row["state"] for row in rows] == ["wait"]
-    posts = upbit.admin("ledger")["posts"]["by_identifier"]
-    assert posts[name] == 2
+    assert upbit.admin("ledger")["posts"]["by_identifier"][name] == 2
 
 
 # --- the truth ----------------------------------------------------------------------
