@@ -33,6 +33,9 @@ PRICE: Final = "100000"
 """Won; far below the market of a coin worth millions, so that the order rests."""
 VOLUME: Final = "1"
 START_SECONDS: Final = 60.0
+IDLE_LOOK_SECONDS: Final = 2.0
+IDLE_SHARE: Final = 0.2
+"""Of a core: less than this is no preparing any more."""
 _ROOT: Final = Path(__file__).resolve().parent.parent
 
 
@@ -95,6 +98,7 @@ def _running(module: str, *options: str, core: int) -> Iterator[Server]:
     try:
         server = Server(pid=process.pid, port=port)
         _wait_for(server, process)
+        _wait_until_idle(server)
         os.sched_setaffinity(process.pid, {core})
         yield server
     finally:
@@ -113,6 +117,16 @@ def _wait_for(server: Server, process: subprocess.Popen[bytes]) -> None:
         if time.monotonic() > deadline:
             raise RuntimeError(f"no answer from {server.url} in {START_SECONDS:.0f} s")
         time.sleep(0.05)
+
+
+def _wait_until_idle(server: Server) -> None:
+    """Let a new server finish what it prepares in the background."""
+    deadline = time.monotonic() + START_SECONDS
+    while time.monotonic() < deadline:
+        before = server.cpu_seconds()
+        time.sleep(IDLE_LOOK_SECONDS)
+        if server.cpu_seconds() - before < IDLE_SHARE * IDLE_LOOK_SECONDS:
+            return
 
 
 class Measured(NamedTuple):
