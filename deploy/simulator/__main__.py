@@ -7,6 +7,7 @@ import contextlib
 import logging
 import signal
 import sys
+import warnings
 from argparse import ArgumentParser, ArgumentTypeError, Namespace
 from collections.abc import Sequence
 from datetime import UTC, datetime
@@ -14,6 +15,7 @@ from decimal import Decimal, InvalidOperation
 from pathlib import Path
 
 from aiohttp import web
+from jwt.warnings import InsecureKeyLengthWarning
 
 from deploy.simulator.assembly import Account, CannotStart, build_house
 from deploy.simulator.exchange.journal import StateUnusable
@@ -28,6 +30,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run until SIGINT or SIGTERM; 2 when it cannot start."""
     logging.basicConfig(level=logging.INFO, format="simulator: %(message)s")
     logging.getLogger("aiohttp.access").setLevel(logging.WARNING)
+    # Short secrets are the caller's choice; this exchange holds paper money only.
+    warnings.simplefilter("ignore", InsecureKeyLengthWarning)
     options = command_line().parse_args(argv)
     try:
         asyncio.run(_serve(options))

@@ -148,9 +148,12 @@ class MatchingEngine(ExchangeState):
         if self._is_impossible(order, found):
             return events + self._end(uuid, State.CANCEL, at)
         for offer in found:
-            if (self._orders[uuid]).state is not State.WAIT:
+            if self._orders[uuid].state is not State.WAIT:
                 return events
-            events += self._meet(uuid, offer, at)
+            met = self._meet(uuid, offer, at)
+            if not met:
+                break  # the won left buy nothing here, and later offers are dearer
+            events += met
         return events + self._rest_or_end(uuid, at)
 
     def walk(

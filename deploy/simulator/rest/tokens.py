@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import json
-import warnings
 from base64 import urlsafe_b64decode
 from typing import Any, Final
 
 import jwt
-from jwt.warnings import InsecureKeyLengthWarning
 
 ALGORITHMS: Final = ["HS256", "HS512"]
 
@@ -30,13 +28,10 @@ def claimed_key(token: str, /) -> str:
 
 def verified(token: str, /, *, secret: str) -> dict[str, Any]:
     """Return what the holder of *secret* (plain bytes, not base64) has signed."""
-    with warnings.catch_warnings():
-        # Short secrets are the caller's choice; this exchange holds paper money only.
-        warnings.simplefilter("ignore", InsecureKeyLengthWarning)
-        try:
-            return dict(jwt.decode(token, secret, algorithms=ALGORITHMS, options=_BARE))
-        except (jwt.InvalidTokenError, RecursionError) as error:
-            raise TokenUnreadable("not signed with the key's secret") from error
+    try:
+        return dict(jwt.decode(token, secret, algorithms=ALGORITHMS, options=_BARE))
+    except (jwt.InvalidTokenError, RecursionError) as error:
+        raise TokenUnreadable("not signed with the key's secret") from error
 
 
 _BARE: Final[Any] = {
