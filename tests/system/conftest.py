@@ -19,3 +19,8 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     with Stack(options) as running:
         running.up()
         yield running
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Let the tests of the stack come last: nobody else has to share the machine with it."""
+    items.sort(key=lambda item: "stack" in getattr(item, "fixturenames", ()))
