@@ -19,6 +19,7 @@ from central_project.market.models import (
     SupportLevel,
     Unit,
 )
+from central_project.market.services import publish as publishing
 from central_project.market.services import runs
 from central_project.market.services.pipeline import run_pipeline
 from central_project.market.services.prune import prune
@@ -111,6 +112,25 @@ def test_an_unexpected_error_marks_the_run_and_rises(source: MemorySource) -> No
     run = AnalysisRun.objects.get()
     assert (run.state, run.error_code) == (RunState.FAILED, "CRASHED")
     assert "ZeroDivisionError" in run.steps["collect"]["error"]
+
+
+def test_who_waits_for_a_run_hears_of_it_once_and_may_fail(
+    source: MemorySource, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    heard: list[tuple[int, bool]] = []
+
+    def fail(run: AnalysisRun) -> None:
+        raise ZeroDivisionError(run)
+
+    def hear(run: AnalysisRun) -> None:
+        heard.append((run.pk, current() == run))
+
+    monkeypatch.setattr(publishing, "AFTER_PUBLISH", [fail, hear])
+    newer = run_at(source, NOW)
+    older = run_at(source, NOW - timedelta(minutes=5))
+
+    assert (newer.state, older.state) == (RunState.PUBLISHED,) * 2
+    assert heard == [(newer.pk, True)]
 
 
 def test_a_worker_that_was_replaced_publishes_nothing(source: MemorySource) -> None:

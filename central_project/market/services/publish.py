@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+from collections.abc import Callable
 from datetime import datetime, timedelta
 from statistics import median
 from typing import Final
@@ -22,7 +24,15 @@ from central_project.market.services.analyse import Analysed
 from central_project.market.services.runs import RunLease, RunLost
 from common.wire import Level
 
+log = logging.getLogger(__name__)
+
 TYPICAL_RUNS: Final = 5
+AFTER_PUBLISH: Final[list[Callable[[AnalysisRun], None]]] = []
+"""Called with each run that readers begin to get, once it is committed.
+
+Layers above register here (their ``AppConfig.ready``). A failure is logged; it takes
+nothing back, so whatever a hook prepares must have a way without it.
+"""
 
 
 def publish(
@@ -39,7 +49,9 @@ def publish(
             raise RunLost(f"run {lease.run_id}: attempt {lease.attempt} was replaced")
         _write_rows(run, analysed)
         _finish(run, analysed, as_of, published_at)
-        _flip(run)
+        is_current = _flip(run)
+    if is_current:
+        _tell(run)
 
 
 def typical_duration() -> timedelta:
@@ -113,9 +125,19 @@ def _finish(
     run.save()
 
 
-def _flip(run: AnalysisRun, /) -> None:
-    """Point readers at *run*, unless they already have a newer window."""
+def _flip(run: AnalysisRun, /) -> bool:
+    """Point readers at *run*; False if they already have a newer window."""
     pointer = Publication.objects.select_for_update().get(pk=Publication.SINGLE)
-    if pointer.current is None or pointer.current.window_start <= run.window_start:
-        pointer.current = run
-        pointer.save(update_fields=["current"])
+    if pointer.current is not None and pointer.current.window_start > run.window_start:
+        return False
+    pointer.current = run
+    pointer.save(update_fields=["current"])
+    return True
+
+
+def _tell(run: AnalysisRun, /) -> None:
+    for hook in AFTER_PUBLISH:
+        try:
+            hook(run)
+        except Exception:
+            log.exception("market.run.hook_failed: %s of %s", hook, run.run_id)
