@@ -19,6 +19,8 @@ from central_project.market.models import (
     ExcludedCoin,
     Publication,
     Recommendation,
+    ReportCard,
+    Retention,
     RunState,
     ScoreSettings,
     SupportLevel,
@@ -250,3 +252,26 @@ class ScoreSettingsAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         """A version that runs refer to must stay."""
         return False
+
+
+@admin.register(Retention)
+class RetentionAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
+    """How long what is kept; there is one row."""
+
+    list_display = ("__str__", "runs_days", "minutes_days", "hours_days")
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        """The one row exists."""
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """Pruning needs it."""
+        return False
+
+
+@admin.register(ReportCard)
+class ReportCardAdmin(ReadOnlyAdmin):
+    """How well recommendations and levels did."""
+
+    list_display = ("section", "since", "until", "score_version", "created_at")
+    list_filter = ("section",)

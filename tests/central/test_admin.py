@@ -19,6 +19,8 @@ from central_project.market.models import (
     Candle,
     Coin,
     ExcludedCoin,
+    ReportCard,
+    ReportSection,
     ScoreSettings,
     SupportLevel,
     Unit,
@@ -51,6 +53,9 @@ def _rows(db: None) -> None:
         market="KRW-BTC", unit=Unit.FIVE, rows=[five_minutes("KRW-BTC", started_at)]
     )
     ApiKey.objects.issue(name="서울 1호")
+    ReportCard.objects.create(
+        section=ReportSection.SERVED, since=NOW, until=NOW, body={"runs": 0}
+    )
 
 
 @pytest.mark.usefixtures("_rows")
