@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
+import json
 import logging
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from http import HTTPStatus
 from math import ceil
 from typing import Any, Final
 
-from django.core.exceptions import PermissionDenied
+from django.core.exceptions import (
+    BadRequest,
+    PermissionDenied,
+    RequestDataTooBig,
+    SuspiciousOperation,
+)
 from django.db import InterfaceError, OperationalError
-from django.http import Http404
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase
+from django.views import defaults
 from rest_framework import exceptions
 from rest_framework.response import Response
 from rest_framework.views import set_rollback
@@ -65,25 +73,58 @@ class Problem:
         return body | ({"errors": self.errors} if self.errors else {})
 
 
-def problem_response(error: Exception, context: dict[str, Any]) -> Response:
+INTERNAL: Final = Problem(
+    500, "INTERNAL", "Something went wrong here. Tell the operator the request_id."
+)
+MALFORMED: Final = Problem(
+    400,
+    "REQUEST_MALFORMED",
+    "The request cannot be read as HTTP for this host; check the address and the"
+    " headers.",
+)
+NO_ENDPOINT: Final = Problem(
+    404,
+    "NOT_FOUND",
+    "There is no such endpoint; /api/docs lists all of them. Addresses have no slash at"
+    " the end.",
+)
+
+
+def problem_response(error: Exception, context: dict[str, Any]) -> HttpResponseBase:
     """Turn any exception of a view into a problem (the framework's exception handler)."""
     request = context["request"]
     problem = _problem(error)
     if problem is None:
         log.error("request %s failed", request_id_of(request), exc_info=error)
-        problem = Problem(
-            500,
-            "INTERNAL",
-            "Something went wrong here. Tell the operator the request_id.",
-        )
+        problem = INTERNAL
     set_rollback()
-    response = Response(
-        problem.body(request_id=request_id_of(request)),
+    renderer = getattr(request, "accepted_renderer", None)
+    if renderer is not None and renderer.format == "api":  # the page for people
+        body = problem.body(request_id=request_id_of(request))
+        return Response(body, status=problem.status, headers=problem.headers)
+    return _sent(request, problem)
+
+
+def outside_views(
+    page: Callable[..., HttpResponseBase], problem: Problem, /
+) -> Callable[..., HttpResponseBase]:
+    """Return a Django error handler: *problem* below /api/, else Django's own *page*."""
+
+    def handler(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+        if request.path_info.startswith("/api/"):
+            return _sent(request, problem)
+        return page(request, *args, **kwargs)
+
+    return handler
+
+
+def _sent(request: Any, problem: Problem, /) -> HttpResponse:
+    return HttpResponse(
+        json.dumps(problem.body(request_id=request_id_of(request))),
+        content_type=MEDIA_TYPE,
         status=problem.status,
         headers=problem.headers,
     )
-    response.problem = True  # type: ignore[attr-defined]  # the view sets the media type
-    return response
 
 
 def _problem(error: Exception, /) -> Problem | None:
@@ -96,6 +137,10 @@ def _problem(error: Exception, /) -> Problem | None:
             "The database is away for a moment. Try again after Retry-After seconds.",
             headers={"Retry-After": str(DATABASE_WAIT)},
         )
+    if isinstance(error, RequestDataTooBig):
+        return Problem(413, "BODY_TOO_LARGE", "The body is too large; send less.")
+    if isinstance(error, (SuspiciousOperation, BadRequest)):
+        return MALFORMED
     if isinstance(error, Http404):
         error = exceptions.NotFound()
     elif isinstance(error, PermissionDenied):
@@ -152,3 +197,12 @@ _WORDS: Final[dict[type[exceptions.APIException], tuple[str, str]]] = {
     ),
 }
 """Code and remedy for each refusal of the framework, in the language of integrators."""
+
+# Django calls these for what goes wrong outside of any view; urls.py names them.
+bad_request = outside_views(defaults.bad_request, MALFORMED)
+permission_denied = outside_views(
+    defaults.permission_denied,
+    Problem(403, "FORBIDDEN", "This is not allowed; use an API key."),
+)
+page_not_found = outside_views(defaults.page_not_found, NO_ENDPOINT)
+server_error = outside_views(defaults.server_error, INTERNAL)

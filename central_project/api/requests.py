@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Collection
+from datetime import UTC, datetime
 from typing import Annotated, Any, Final
 
+from django.http import HttpRequest, QueryDict
 from pydantic import (
     AfterValidator,
     BaseModel,
@@ -14,6 +17,9 @@ from pydantic import (
     StringConstraints,
     ValidationError,
 )
+from rest_framework.exceptions import ParseError, UnsupportedMediaType
+from rest_framework.request import Request
+from rest_framework.utils import json
 
 from central_project.api.errors import ApiProblem
 from common.wire import MAX_BUNDLE_SYMBOLS, MAX_RECOMMENDATIONS, SYMBOL_PATTERN
@@ -21,7 +27,16 @@ from common.wire import MAX_BUNDLE_SYMBOLS, MAX_RECOMMENDATIONS, SYMBOL_PATTERN
 MAX_BODY_BYTES: Final = 64 * 1024
 SYMBOL_HINT: Final = "a symbol looks like KRW-BTC: upper case, quote currency first"
 _SYMBOL: Final = re.compile(SYMBOL_PATTERN, re.ASCII)
-_LIMIT_HINT: Final = f"limit must be a whole number from 1 to {MAX_RECOMMENDATIONS}"
+EMPTY_BODY: Final = 'Send a JSON object, e.g. {"market_status": true}.'
+_MOST_ERRORS: Final = 20
+_RUN_ID: Final = re.compile(r"\d{8}T\d{6}Z-\d{1,9}", re.ASCII)
+_TIME: Final = re.compile(
+    r"\d{4}-\d\d-\d\dT\d\d:\d\d(:\d\d(\.\d{1,6})?)?(Z|[+-]\d\d:\d\d)", re.ASCII
+)
+_AS_OF_HINT: Final = (
+    "as_of must be a run_id or a past time with its offset, like 2026-11-23T09:00:00Z"
+)
+_LONGEST_NAME: Final = 60
 _HINTS: Final = {
     "extra_forbidden": "this key is unknown; remove it",
     "string_pattern_mismatch": SYMBOL_HINT,
@@ -50,49 +65,96 @@ class BundleRequest(BaseModel):
     known_run_id: str | None = Field(default=None, min_length=1, max_length=64)
 
 
-def parse_limit(text: str | None, /) -> int:
-    """Read ``?limit=``; raise a 400 that names the range."""
-    if text is None:
-        return MAX_RECOMMENDATIONS
-    if not re.fullmatch(r"[0-9]{1,4}", text, re.ASCII) or not (
-        1 <= int(text) <= MAX_RECOMMENDATIONS
-    ):
+def check_query(query: QueryDict, /, *, known: Collection[str]) -> None:
+    """Refuse names that are not *known* or come twice: a typo must not pass unseen."""
+    errors = [
+        {"field": _short(name), "message": "this parameter is unknown; remove it"}
+        for name in query
+        if name not in known
+    ] + [
+        {"field": name, "message": "this parameter is given twice; send it once"}
+        for name in sorted(known)
+        if len(query.getlist(name)) > 1
+    ]
+    if errors:
+        names = ", ".join(sorted(known)) or "no parameter"
         raise ApiProblem(
             400,
-            "LIMIT_OUT_OF_RANGE",
-            f"{_LIMIT_HINT}.",
-            errors=[{"field": "limit", "message": _LIMIT_HINT}],
+            "PARAMETER_UNKNOWN",
+            f"{errors[0]['field']}: {errors[0]['message']}."
+            f" This address knows {names}.",
+            errors=errors[:_MOST_ERRORS],
         )
+
+
+def parse_limit(text: str | None, /, *, most: int = MAX_RECOMMENDATIONS) -> int:
+    """Read ``?limit=`` (*most* without one); raise a 400 that names the range."""
+    if text is None:
+        return most
+    if not re.fullmatch(r"[0-9]{1,4}", text, re.ASCII) or not 1 <= int(text) <= most:
+        hint = f"limit must be a whole number from 1 to {most}"
+        raise _wrong("limit", "LIMIT_OUT_OF_RANGE", hint)
     return int(text)
 
 
 def parse_symbol(text: str, /) -> str:
     """Check a symbol's form; raise a 400 that shows the right one."""
     if not _SYMBOL.fullmatch(text):
-        raise ApiProblem(
-            400,
-            "SYMBOL_MALFORMED",
-            f"{SYMBOL_HINT[0].upper()}{SYMBOL_HINT[1:]}.",
-            errors=[{"field": "symbol", "message": SYMBOL_HINT}],
-        )
+        upper = text.upper()
+        is_only_case = text.isascii() and _SYMBOL.fullmatch(upper)
+        hint = f"symbols are upper case: {upper}" if is_only_case else SYMBOL_HINT
+        raise _wrong("symbol", "SYMBOL_MALFORMED", hint)
     return text
+
+
+def parse_as_of(text: str, /, *, now: datetime) -> tuple[datetime, str | None]:
+    """Read ``?as_of=``: the moment and no id, or a run's window and its id.
+
+    A ``+`` that arrives as a space is read as what was meant. Raises a 400 for anything
+    else and for the future.
+    """
+    try:
+        if _RUN_ID.fullmatch(text):
+            start = datetime.strptime(text.partition("-")[0], "%Y%m%dT%H%M%S%z")
+            return start, text
+        if _TIME.fullmatch(text := text.replace(" ", "+")):
+            moment = datetime.fromisoformat(text).astimezone(UTC)
+            if moment <= now:
+                return moment, None
+    except (ValueError, OverflowError):
+        pass  # no such day or hour
+    raise _wrong("as_of", "AS_OF_INVALID", _AS_OF_HINT)
+
+
+def read_json(request: Request, /) -> Any:
+    """Return the JSON body of at most 64 KiB, whether its length is announced or not.
+
+    Raises a 413 problem without reading more, 415 for another type, 400 for broken JSON.
+    """
+    if request.content_type.partition(";")[0].strip().lower() != "application/json":
+        raise UnsupportedMediaType(request.content_type)
+    text = _body(request._request)
+    if not text:
+        raise ApiProblem(400, "BUNDLE_INVALID", EMPTY_BODY)
+    try:
+        return json.loads(text.decode())
+    except (ValueError, RecursionError) as error:  # bad UTF-8 is a ValueError, too
+        raise ParseError from error
 
 
 def parse_bundle_request(body: Any, /) -> BundleRequest:
     """Check a bundle's body; raise a 400 that names every wrong field."""
     if not isinstance(body, dict):
-        raise ApiProblem(
-            400, "BUNDLE_INVALID", 'Send a JSON object, e.g. {"market_status": true}.'
-        )
+        raise ApiProblem(400, "BUNDLE_INVALID", EMPTY_BODY)
     try:
         return BundleRequest.model_validate(body)
     except ValidationError as error:
         errors = [
             {
-                "field": ".".join(str(part) for part in one["loc"]),
+                "field": ".".join(_short(str(part)) for part in one["loc"]),
                 "message": _HINTS.get(one["type"], one["msg"]),
             }
-            for one in error.errors(include_url=False)[:20]
+            for one in error.errors(include_url=False)[:_MOST_ERRORS]
         ]
         raise ApiProblem(
             400,
@@ -100,3 +162,36 @@ def parse_bundle_request(body: Any, /) -> BundleRequest:
             f"{errors[0]['field']}: {errors[0]['message']}.",
             errors=errors,
         ) from error
+
+
+def _body(request: HttpRequest, /) -> bytes:
+    announced = request.META.get("CONTENT_LENGTH") or ""
+    if announced and int(announced) > MAX_BODY_BYTES:
+        raise _too_large()
+    # Without a length (chunked, HTTP/2) Django reads nothing; the server marks the end.
+    is_open = not announced and request.META.get("wsgi.input_terminated")
+    stream = request.META["wsgi.input"] if is_open else request
+    body: bytes = stream.read(MAX_BODY_BYTES + 1)
+    if len(body) > MAX_BODY_BYTES:
+        raise _too_large()
+    return body
+
+
+def _too_large() -> ApiProblem:
+    return ApiProblem(
+        413, "BODY_TOO_LARGE", f"Send at most {MAX_BODY_BYTES // 1024} KiB."
+    )
+
+
+def _wrong(name: str, code: str, hint: str, /) -> ApiProblem:
+    return ApiProblem(
+        400,
+        code,
+        f"{hint[0].upper()}{hint[1:]}.",
+        errors=[{"field": name, "message": hint}],
+    )
+
+
+def _short(name: str, /) -> str:
+    """Return a caller's own word so that it can be sent back: short and encodable."""
+    return name[:_LONGEST_NAME].encode("utf-8", "replace").decode()
