@@ -1,20 +1,18 @@
-"""The bodies of the v1 answers: built from the published rows, kept in Redis per run.
+"""The v1 answers: built from the published rows, kept in Redis per run and standing.
 
-A run's rows never change under its name, so a kept body cannot be wrong, only gone; then
-the database builds the same bytes again.
+A run's rows never change under its name, so a kept answer cannot be wrong, only gone;
+then the database builds the same bytes again.
 """
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Any, Final
-
-from django.core.cache import cache
+from typing import Any, Final, cast
 
 from central_project.api.errors import ApiProblem
+from central_project.api.forms import Rendered, Standing, kept, render
 from central_project.api.requests import BundleRequest
 from central_project.market.models import (
     AnalysisRun,
@@ -26,7 +24,6 @@ from central_project.market.models import (
 )
 from common import wire
 
-KEPT_SECONDS: Final = 900
 FIRST_RUN_WAIT: Final = 30
 
 
@@ -36,7 +33,7 @@ class Current:
 
     run: AnalysisRun
     pipeline: str
-    """ok, late (no newer run in time) or failed (the newest run gave nothing)."""
+    """ok, suspect (the audit disagreed), late (no newer run) or failed (newest run)."""
     exchange: str
     """ok, or down when the newest run failed on the exchange."""
 
@@ -44,6 +41,20 @@ class Current:
     def stale(self) -> bool:
         """Tell whether new decisions should not rely on these results."""
         return self.pipeline != "ok"
+
+    @property
+    def standing(self) -> Standing:
+        """Return what decides the variant, without the rows."""
+        run = self.run
+        return Standing(
+            run_id=run.run_id,
+            pipeline=self.pipeline,
+            exchange=self.exchange,
+            stale=self.stale,
+            # Every published run has both times.
+            valid_until=cast("datetime", run.valid_until),
+            next_run_at=cast("datetime", run.next_run_at),
+        )
 
     def envelope(self) -> dict[str, Any]:
         """Return identity and age, the head of every answer."""
@@ -71,6 +82,12 @@ def current_run(*, now: datetime) -> Current:
             " operators see its progress in the admin.",
             retry_after=FIRST_RUN_WAIT,
         )
+    current = Current(run, *_health(run))
+    return replace(current, pipeline=current.standing.at(now=now).pipeline)
+
+
+def _health(run: AnalysisRun, /) -> tuple[str, str]:
+    """Return the state of the pipeline, apart from time, and of the exchange."""
     newest = (
         AnalysisRun.objects.exclude(state=RunState.RUNNING)
         .only("window_start", "state", "error_code")
@@ -78,13 +95,12 @@ def current_run(*, now: datetime) -> Current:
     )
     if newest and newest.state == RunState.FAILED:
         away = newest.error_code == "EXCHANGE_UNAVAILABLE"
-        return Current(run, "failed", "down" if away else "ok")
-    is_late = run.valid_until is not None and now > run.valid_until
-    return Current(run, "late" if is_late else "ok", "ok")
+        return "failed", "down" if away else "ok"
+    return "suspect" if run.suspect else "ok", "ok"
 
 
-def recommendations(current: Current, /, *, limit: int) -> bytes:
-    """Return the body of ``GET /recommendations``."""
+def recommendations(current: Current, /, *, limit: int) -> Rendered:
+    """Return the answer to ``GET /recommendations``."""
 
     def build() -> wire.RecommendationsAnswer:
         return wire.RecommendationsAnswer(
@@ -94,8 +110,8 @@ def recommendations(current: Current, /, *, limit: int) -> bytes:
     return _kept(current, f"recommendations:{limit}", build)
 
 
-def support_levels(current: Current, /, *, symbol: str) -> bytes:
-    """Return the body of ``GET /support-levels/{symbol}``; raise a 404 problem."""
+def support_levels(current: Current, /, *, symbol: str) -> Rendered:
+    """Return the answer to ``GET /support-levels/{symbol}``; raise a 404 problem."""
 
     def build() -> wire.SupportLevelsAnswer:
         found, errors = _support_levels(current, [symbol])
@@ -108,8 +124,8 @@ def support_levels(current: Current, /, *, symbol: str) -> bytes:
     return _kept(current, f"support:{symbol}", build)
 
 
-def market_status(current: Current, /) -> bytes:
-    """Return the body of ``GET /market-status``."""
+def market_status(current: Current, /) -> Rendered:
+    """Return the answer to ``GET /market-status``."""
 
     def build() -> wire.MarketStatusAnswer:
         return wire.MarketStatusAnswer(
@@ -120,11 +136,11 @@ def market_status(current: Current, /) -> bytes:
     return _kept(current, "status", build)
 
 
-def bundle(current: Current, request: BundleRequest, /) -> bytes:
-    """Return the body of ``POST /bundle``: every part from the same run."""
+def bundle(current: Current, request: BundleRequest, /) -> Rendered:
+    """Return the answer to ``POST /bundle``: every part from the same run."""
     if request.known_run_id == current.run.run_id:
         same = wire.BundleAnswer(**current.envelope(), unchanged=True)
-        return same.model_dump_json(exclude_unset=True).encode()
+        return render(_bytes(same))
 
     def build() -> wire.BundleAnswer:
         parts: dict[str, Any] = {"unchanged": False, "errors": {}}
@@ -142,15 +158,14 @@ def bundle(current: Current, request: BundleRequest, /) -> bytes:
     return _kept(current, f"bundle:{asked}", build)
 
 
-def _kept(current: Current, name: str, build: Callable[[], wire.Envelope], /) -> bytes:
-    """Return the kept body of this run and standing, or build and keep it."""
-    standing = f"{current.run.run_id}:{current.pipeline}:{current.exchange}"
-    digest = hashlib.sha256(f"{standing}:{name}".encode()).hexdigest()
-    body: bytes | None = cache.get(f"answer:{digest}")
-    if body is None:
-        body = build().model_dump_json(exclude_unset=True).encode()
-        cache.set(f"answer:{digest}", body, KEPT_SECONDS)
-    return body
+def _kept(
+    current: Current, name: str, build: Callable[[], wire.Envelope], /
+) -> Rendered:
+    return kept(current.standing, name, lambda: _bytes(build()))
+
+
+def _bytes(answer: wire.Envelope, /) -> bytes:
+    return answer.model_dump_json(exclude_unset=True).encode()
 
 
 def _recommendations(current: Current, limit: int, /) -> dict[str, Any]:
@@ -193,14 +208,17 @@ def _support_levels(
         for row in rows
     }
     missing = [symbol for symbol in symbols if symbol not in found]
+    return found, absences(missing) if missing else {}
+
+
+def absences(symbols: Sequence[str], /) -> dict[str, wire.PartError]:
+    """Return why each of *symbols* is not in a run."""
     listed = set(
-        Coin.objects.filter(market__in=missing, listed=True).values_list(
+        Coin.objects.filter(market__in=symbols, listed=True).values_list(
             "market", flat=True
         )
-        if missing
-        else ()
     )
-    return found, {symbol: _absence(symbol, symbol in listed) for symbol in missing}
+    return {symbol: _absence(symbol, symbol in listed) for symbol in symbols}
 
 
 def _absence(symbol: str, is_listed: bool, /) -> wire.PartError:
@@ -219,7 +237,7 @@ def _absence(symbol: str, is_listed: bool, /) -> wire.PartError:
 def _market_status(current: Current, /) -> wire.MarketStatus:
     """Return the run's judgement; old or failed, it is no judgement of the present."""
     status = wire.MarketStatus.model_validate(current.run.market_status)
-    if not current.stale:
+    if current.pipeline == "ok":
         return status
     return status.model_copy(
         update={

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import hashlib
 from datetime import datetime
-from typing import Any, Final
+from typing import Any
 
 from django.urls import reverse
 from django.utils import timezone
-from django.utils.http import parse_etags
 from drf_spectacular.utils import extend_schema
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -16,14 +14,13 @@ from rest_framework.views import APIView
 
 from central_project.api import answers, schema
 from central_project.api.errors import MEDIA_TYPE, ApiProblem
+from central_project.api.forms import Rendered
 from central_project.api.requests import (
     MAX_BODY_BYTES,
     parse_bundle_request,
     parse_limit,
     parse_symbol,
 )
-
-MAX_AGE: Final = 60
 
 
 class MarketView(APIView):
@@ -42,17 +39,20 @@ class MarketView(APIView):
         return final
 
     def answer(
-        self, request: Request, current: answers.Current, body: bytes, now: datetime
+        self,
+        request: Request,
+        current: answers.Current,
+        rendered: Rendered,
+        now: datetime,
     ) -> Response:
-        """Send *body*, or 304 when the caller has exactly these bytes."""
+        """Send the form the caller takes, or 304 when they have exactly these bytes."""
         if not _is_json(request):
-            return Response(body)
-        etag = f'"{hashlib.sha256(body).hexdigest()[:32]}"'
-        known = parse_etags(request.headers.get("If-None-Match", ""))
-        is_known = "*" in known or etag in [tag.removeprefix("W/") for tag in known]
-        response = Response(status=304) if is_known else Response(body)
-        response["ETag"] = etag
-        response["Cache-Control"] = f"private, max-age={_max_age(current, now)}"
+            return Response(rendered.plain)
+        form = rendered.form(request.headers.get("Accept-Encoding", ""))
+        is_known = form.is_known(request.headers.get("If-None-Match", ""))
+        response = Response(status=304) if is_known else Response(form.body)
+        for name, value in form.headers(current.standing, now=now).items():
+            response[name] = value
         return response
 
 
@@ -65,8 +65,8 @@ class RecommendationsView(MarketView):
         limit = parse_limit(request.query_params.get("limit"))
         now = timezone.now()
         current = answers.current_run(now=now)
-        body = answers.recommendations(current, limit=limit)
-        return self.answer(request, current, body, now)
+        rendered = answers.recommendations(current, limit=limit)
+        return self.answer(request, current, rendered, now)
 
 
 class SupportLevelsView(MarketView):
@@ -78,8 +78,8 @@ class SupportLevelsView(MarketView):
         symbol = parse_symbol(symbol)
         now = timezone.now()
         current = answers.current_run(now=now)
-        body = answers.support_levels(current, symbol=symbol)
-        return self.answer(request, current, body, now)
+        rendered = answers.support_levels(current, symbol=symbol)
+        return self.answer(request, current, rendered, now)
 
 
 class MarketStatusView(MarketView):
@@ -90,8 +90,8 @@ class MarketStatusView(MarketView):
         """Return the state of the market and of this server."""
         now = timezone.now()
         current = answers.current_run(now=now)
-        body = answers.market_status(current)
-        return self.answer(request, current, body, now)
+        rendered = answers.market_status(current)
+        return self.answer(request, current, rendered, now)
 
 
 class BundleView(MarketView):
@@ -105,10 +105,12 @@ class BundleView(MarketView):
                 413, "BODY_TOO_LARGE", f"Send at most {MAX_BODY_BYTES // 1024} KiB."
             )
         asked = parse_bundle_request(request.data)
-        body = answers.bundle(answers.current_run(now=timezone.now()), asked)
-        response = Response(body)
-        response["Cache-Control"] = "no-store"
-        return response
+        rendered = answers.bundle(answers.current_run(now=timezone.now()), asked)
+        if not _is_json(request):
+            return Response(rendered.plain)
+        form = rendered.form(request.headers.get("Accept-Encoding", ""))
+        headers = {"Cache-Control": "no-store", **form.encoding_headers()}
+        return Response(form.body, headers=headers)
 
 
 class IndexView(MarketView):
@@ -156,11 +158,3 @@ class UnknownView(MarketView):
 def _is_json(request: Request, /) -> bool:
     renderer = getattr(request, "accepted_renderer", None)
     return renderer is None or renderer.format == "json"
-
-
-def _max_age(current: answers.Current, now: datetime, /) -> int:
-    """Return how long (s) an HTTP cache may keep the answer: until the next run is due."""
-    if current.stale or current.run.next_run_at is None:
-        return 0
-    left = (current.run.next_run_at - now).total_seconds()
-    return max(0, min(MAX_AGE, int(left)))

@@ -313,8 +313,8 @@ def test_staleness_is_decided_when_serving_not_when_stored(
     before = answers.current_run(now=run.valid_until)
     after = answers.current_run(now=run.valid_until + timedelta(seconds=1))
 
-    fresh = json.loads(answers.market_status(before))
-    old = json.loads(answers.market_status(after))
+    fresh = json.loads(answers.market_status(before).plain)
+    old = json.loads(answers.market_status(after).plain)
 
     assert (fresh["stale"], old["stale"]) == (False, True)
 
