@@ -176,19 +176,27 @@ REST_FRAMEWORK = {
     ],
     "DEFAULT_PARSER_CLASSES": ["rest_framework.parsers.JSONParser"],
     "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
+    "URL_FORMAT_OVERRIDE": None,  # one way to choose a form: the Accept header
     "EXCEPTION_HANDLER": "central_project.api.errors.problem_response",
     "TEST_REQUEST_DEFAULT_FORMAT": "json",
 }
 SPECTACULAR_SETTINGS = {
     "TITLE": "Dantaro central API",
     "DESCRIPTION": (
+        "원화 마켓의 추천 코인, 지지선, 시장 상태. 몇 분마다 새로 계산합니다."
+        " `Authorization: Bearer <API 키>`를 보내세요. 키마다 60초에 100번까지 요청할 수"
+        " 있고 (키에 따라 다를 수 있음) 묶음은 한 번으로 셉니다. 소수는 문자열, 시각은"
+        " ISO-8601 UTC, 오류는 바뀌지 않는 `code`가 있는 `application/problem+json`"
+        "입니다. 모르는 키는 무시하세요.\n\n"
         "Recommendations, support levels and market status of the KRW market,"
-        " recomputed every few minutes.\n\n"
-        "Send `Authorization: Bearer <API key>`. Every key may ask 100 times in 60"
-        " seconds, counted over all endpoints together; a bundle counts once."
+        " recomputed every few minutes."
+        " Send `Authorization: Bearer <API key>`. Every key may ask 100 times in 60"
+        " seconds unless it has a rate of its own, counted over all endpoints together;"
+        " a bundle counts once."
         " Decimals are strings, times are ISO-8601 UTC, errors are"
         " `application/problem+json` with a stable `code`. Ignore keys you do not"
-        " know: new ones may appear within v1."
+        " know: new ones may appear within v1. Query parameters that an address does"
+        " not know are refused."
     ),
     "VERSION": "1",
     "OAS_VERSION": "3.1.0",  # the JSON schemas of pydantic need it
@@ -198,7 +206,16 @@ SPECTACULAR_SETTINGS = {
     "SWAGGER_UI_DIST": "SIDECAR",
     "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
     "REDOC_DIST": "SIDECAR",
-    "COMPONENT_SPLIT_REQUEST": True,
+    # An integrator has a key; the operators' session is for the browser alone.
+    "AUTHENTICATION_WHITELIST": [
+        "central_project.api.authentication.ApiKeyAuthentication"
+    ],
+    "SWAGGER_UI_SETTINGS": {
+        "deepLinking": True,
+        "persistAuthorization": True,
+        "displayRequestDuration": True,
+        "validatorUrl": None,  # it would send the description to its maker
+    },
 }
 
 # --- Dantaro -----------------------------------------------------------------

@@ -12,3 +12,7 @@ urlpatterns = [
     path("i18n/", include("django.conf.urls.i18n")),
     path("", include("central_project.api.urls")),
 ]
+handler400 = "central_project.api.errors.bad_request"
+handler403 = "central_project.api.errors.permission_denied"
+handler404 = "central_project.api.errors.page_not_found"
+handler500 = "central_project.api.errors.server_error"

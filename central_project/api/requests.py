@@ -36,6 +36,7 @@ _TIME: Final = re.compile(
 _AS_OF_HINT: Final = (
     "as_of must be a run_id or a past time with its offset, like 2026-11-23T09:00:00Z"
 )
+_STRICT: Final = ConfigDict(extra="forbid", strict=True, use_attribute_docstrings=True)
 _LONGEST_NAME: Final = 60
 _HINTS: Final = {
     "extra_forbidden": "this key is unknown; remove it",
@@ -47,22 +48,27 @@ _HINTS: Final = {
 class ListRequest(BaseModel):
     """How many recommendations to return."""
 
-    model_config = ConfigDict(extra="forbid", strict=True)
+    model_config = _STRICT
     limit: int = Field(default=MAX_RECOMMENDATIONS, ge=1, le=MAX_RECOMMENDATIONS)
+    """최대 개수. How many coins at most."""
 
 
 class BundleRequest(BaseModel):
-    """Which parts to answer, all from one run."""
+    """Which parts to answer, all from one run; a part not named is not answered."""
 
-    model_config = ConfigDict(extra="forbid", strict=True)
+    model_config = _STRICT
     recommendations: ListRequest | None = None
+    """추천 코인. The ranking."""
     support_levels: Annotated[
         list[Annotated[str, StringConstraints(pattern=SYMBOL_PATTERN)]],
         Field(max_length=MAX_BUNDLE_SYMBOLS),
         AfterValidator(lambda symbols: list(dict.fromkeys(symbols))),
     ] = []
+    """지지선을 받을 마켓 (최대 60개). Markets, at most 60; one named twice comes once."""
     market_status: StrictBool = False
+    """시장 상태. Whether to answer the market status."""
     known_run_id: str | None = Field(default=None, min_length=1, max_length=64)
+    """이미 가진 분석의 run_id. The run you have: if it is still current, no part is sent."""
 
 
 def check_query(query: QueryDict, /, *, known: Collection[str]) -> None:

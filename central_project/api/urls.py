@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from django.urls import include, path, re_path
+from django.urls import include, path
 from drf_spectacular.views import (
     SpectacularAPIView,
     SpectacularRedocView,
@@ -28,9 +28,9 @@ urlpatterns = [
     path(
         "api/v1/market-status", views.MarketStatusView.as_view(), name="market-status"
     ),
+    path("api/v1/candles/<str:symbol>", views.CandlesView.as_view(), name="candles"),
     path("api/v1/bundle", views.BundleView.as_view(), name="bundle"),
     path("api/v1/", views.IndexView.as_view(), name="api-index"),
-    re_path(r"^api/v1/", views.UnknownView.as_view()),
     path(
         "api/schema", SpectacularAPIView.as_view(throttle_classes=[]), name="api-schema"
     ),

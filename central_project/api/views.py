@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Any
+from typing import Any, ClassVar
 
 from django.urls import reverse
 from django.utils import timezone
@@ -13,18 +13,29 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from central_project.api import answers, schema
-from central_project.api.errors import MEDIA_TYPE, ApiProblem
+from central_project.api.candles import candles
 from central_project.api.forms import Rendered
+from central_project.api.past import Past, run_as_of
 from central_project.api.requests import (
-    MAX_BODY_BYTES,
+    check_query,
     parse_bundle_request,
     parse_limit,
     parse_symbol,
+    read_json,
 )
+from common.wire import MAX_CANDLES
 
 
 class MarketView(APIView):
-    """What all endpoints share: limits in the headers, problems as problem+json."""
+    """What all endpoints share: strict queries, limits in the headers, forms."""
+
+    parameters: ClassVar[frozenset[str]] = frozenset()
+    """Names that the query may have."""
+
+    def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
+        """Check key, limit and the query's names, in this order."""
+        super().initial(request, *args, **kwargs)
+        check_query(request.query_params, known=self.parameters)
 
     def finalize_response(
         self, request: Request, response: Any, *args: Any, **kwargs: Any
@@ -34,9 +45,14 @@ class MarketView(APIView):
         usage = getattr(request, "rate_usage", None)
         for name, value in usage.headers().items() if usage else ():
             final[name] = value
-        if getattr(final, "problem", False) and _is_json(request):
-            final.content_type = MEDIA_TYPE
         return final
+
+    def run_for(self, request: Request, now: datetime) -> answers.Current:
+        """Return the run the caller asks for: the current one, or that of ``as_of``."""
+        as_of = request.query_params.get("as_of")
+        if as_of is None:
+            return answers.current_run(now=now)
+        return run_as_of(as_of, now=now)
 
     def answer(
         self,
@@ -53,18 +69,22 @@ class MarketView(APIView):
         response = Response(status=304) if is_known else Response(form.body)
         for name, value in form.headers(current.standing, now=now).items():
             response[name] = value
+        if isinstance(current, Past):
+            response["Cache-Control"] = current.cache_control
         return response
 
 
 class RecommendationsView(MarketView):
     """추천 코인: 점수 순, 최대 50개."""
 
+    parameters = frozenset({"as_of", "limit"})
+
     @extend_schema(**schema.RECOMMENDATIONS)
     def get(self, request: Request) -> Response:
         """Return the best coins, best first."""
         limit = parse_limit(request.query_params.get("limit"))
         now = timezone.now()
-        current = answers.current_run(now=now)
+        current = self.run_for(request, now)
         rendered = answers.recommendations(current, limit=limit)
         return self.answer(request, current, rendered, now)
 
@@ -72,12 +92,14 @@ class RecommendationsView(MarketView):
 class SupportLevelsView(MarketView):
     """지지선: 7일, 30일, 90일."""
 
+    parameters = frozenset({"as_of"})
+
     @extend_schema(**schema.SUPPORT_LEVELS)
     def get(self, request: Request, symbol: str) -> Response:
         """Return the three support levels of one coin."""
         symbol = parse_symbol(symbol)
         now = timezone.now()
-        current = answers.current_run(now=now)
+        current = self.run_for(request, now)
         rendered = answers.support_levels(current, symbol=symbol)
         return self.answer(request, current, rendered, now)
 
@@ -85,12 +107,30 @@ class SupportLevelsView(MarketView):
 class MarketStatusView(MarketView):
     """시장 상태."""
 
+    parameters = frozenset({"as_of"})
+
     @extend_schema(**schema.MARKET_STATUS)
     def get(self, request: Request) -> Response:
         """Return the state of the market and of this server."""
         now = timezone.now()
-        current = answers.current_run(now=now)
+        current = self.run_for(request, now)
         rendered = answers.market_status(current)
+        return self.answer(request, current, rendered, now)
+
+
+class CandlesView(MarketView):
+    """분석에 쓴 시간봉."""
+
+    parameters = frozenset({"as_of", "limit"})
+
+    @extend_schema(**schema.CANDLES)
+    def get(self, request: Request, symbol: str) -> Response:
+        """Return the candles that one coin's analysis used."""
+        symbol = parse_symbol(symbol)
+        limit = parse_limit(request.query_params.get("limit"), most=MAX_CANDLES)
+        now = timezone.now()
+        current = self.run_for(request, now)
+        rendered = candles(current, symbol=symbol, limit=limit)
         return self.answer(request, current, rendered, now)
 
 
@@ -100,11 +140,7 @@ class BundleView(MarketView):
     @extend_schema(**schema.BUNDLE)
     def post(self, request: Request) -> Response:
         """Return several parts from one run; counts as one request, safe to repeat."""
-        if int(request.META.get("CONTENT_LENGTH") or 0) > MAX_BODY_BYTES:
-            raise ApiProblem(
-                413, "BODY_TOO_LARGE", f"Send at most {MAX_BODY_BYTES // 1024} KiB."
-            )
-        asked = parse_bundle_request(request.data)
+        asked = parse_bundle_request(read_json(request))
         rendered = answers.bundle(answers.current_run(now=timezone.now()), asked)
         if not _is_json(request):
             return Response(rendered.plain)
@@ -125,6 +161,7 @@ class IndexView(MarketView):
                 "recommendations": reverse("recommendations"),
                 "support_levels": reverse("support-levels", args=["KRW-BTC"]),
                 "market_status": reverse("market-status"),
+                "candles": reverse("candles", args=["KRW-BTC"]),
                 "bundle": reverse("bundle"),
                 "docs": reverse("api-docs"),
             }
@@ -133,26 +170,6 @@ class IndexView(MarketView):
     def get_view_name(self) -> str:
         """Name the page."""
         return "v1"
-
-
-class UnknownView(MarketView):
-    """Any other address below /api/v1/."""
-
-    authentication_classes = ()
-    permission_classes = ()
-    throttle_classes = ()
-    schema = None
-
-    def dispatch(self, request: Any, *args: Any, **kwargs: Any) -> Any:
-        """Answer 404 for every method."""
-        self.http_method_names = [request.method.lower()]
-        setattr(self, request.method.lower(), self._refuse)
-        return super().dispatch(request, *args, **kwargs)
-
-    def _refuse(self, request: Request, **_: Any) -> Response:
-        raise ApiProblem(
-            404, "NOT_FOUND", "There is no such endpoint; /api/docs lists all of them."
-        )
 
 
 def _is_json(request: Request, /) -> bool:

@@ -123,7 +123,9 @@ def test_market_status_follows_the_contract(
 def test_the_index_leads_to_every_endpoint(reader: APIClient, run: AnalysisRun) -> None:
     links = reader.get("/api/v1/").json()
 
-    assert set(links.values()) == {RECOMMENDATIONS, LEVELS, STATUS, BUNDLE, "/api/docs"}
+    assert set(links.values()) == {
+        RECOMMENDATIONS, LEVELS, STATUS, BUNDLE, "/api/v1/candles/KRW-BTC", "/api/docs"
+    }  # fmt: skip
 
 
 def test_an_unknown_address_is_a_problem_too(reader: APIClient) -> None:
