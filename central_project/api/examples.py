@@ -145,8 +145,7 @@ PROBLEMS: Final[dict[str, tuple[int, str]]] = {
     "SYMBOL_MALFORMED": (400, "Symbols are upper case: KRW-BTC."),
     "AS_OF_INVALID": (
         400,
-        "As_of must be a run_id or a past time with its offset, like"
-        " 2026-11-23T09:00:00Z.",
+        "As_of must be a run_id or a time with its offset, like 2026-11-23T09:00:00Z.",
     ),
     "BUNDLE_INVALID": (
         400,
@@ -185,8 +184,8 @@ PROBLEMS: Final[dict[str, tuple[int, str]]] = {
     ),
     "RUN_NOT_KEPT": (
         404,
-        "That run is not kept. The oldest kept run was published at"
-        " 2026-11-16T09:00:31Z; ask for that time or a later one.",
+        "That run is not kept, or is still to come. Ask for a time from"
+        " 2026-11-16T09:00:31Z, when the oldest kept run was published, to now.",
     ),
     "NOT_ACCEPTABLE": (
         406,

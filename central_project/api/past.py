@@ -9,7 +9,7 @@ from typing import Final
 from central_project.api.answers import Current, current_run
 from central_project.api.errors import ApiProblem
 from central_project.api.requests import parse_as_of
-from central_project.market.models import AnalysisRun
+from central_project.market.models import AnalysisRun, AnalysisRunQuerySet
 
 DAY: Final = 24 * 3600
 
@@ -41,35 +41,47 @@ def run_as_of(text: str, /, *, now: datetime) -> Past:
 
     Raises a 400 problem for text that is neither and 404 with the oldest kept time.
     """
-    moment, run_id = parse_as_of(text, now=now)
-    # Not by state: a run that is being repeated is still what readers get.
-    kept = AnalysisRun.objects.select_related("settings").exclude(published_at=None)
-    if run_id:
-        run = kept.filter(window_start=moment).first()
-        run = run if run and run.run_id == run_id else None
-    else:
-        run = kept.filter(published_at__lte=moment).first()
+    asked = parse_as_of(text)
+    run = _named(asked) if isinstance(asked, str) else _current_at(asked, now)
     if run is None:
         raise _not_kept(now)
     return Past(
         run=run,
         pipeline="suspect" if run.suspect else "ok",
         exchange="ok",
-        is_named=run_id is not None,
+        is_named=isinstance(asked, str),
     )
+
+
+def _kept() -> AnalysisRunQuerySet:
+    """Return runs with results; not by state: one being repeated is still read."""
+    runs: AnalysisRunQuerySet = AnalysisRun.objects.select_related("settings")
+    return runs.exclude(published_at=None)
+
+
+def _named(run_id: str, /) -> AnalysisRun | None:
+    """Return the run; None also when a repetition of its window has replaced it."""
+    try:
+        window = datetime.strptime(run_id.partition("-")[0], "%Y%m%dT%H%M%S%z")
+    except ValueError:
+        return None  # no such day: nobody was ever given this name
+    run = _kept().filter(window_start=window).first()
+    return run if run and run.run_id == run_id else None
+
+
+def _current_at(moment: datetime, now: datetime, /) -> AnalysisRun | None:
+    """Return the newest window published by then; None before the first, or not yet."""
+    if moment > now:
+        return None
+    return _kept().filter(published_at__lte=moment).first()
 
 
 def _not_kept(now: datetime, /) -> ApiProblem:
     current_run(now=now)  # before the first run that is what there is to say
-    oldest = (
-        AnalysisRun.objects.exclude(published_at=None)
-        .order_by("published_at")
-        .values_list("published_at", flat=True)
-        .first()
-    )
+    oldest = _kept().order_by("published_at").values_list("published_at", flat=True)[0]
     return ApiProblem(
         404,
         "RUN_NOT_KEPT",
-        f"That run is not kept. The oldest kept run was published at"
-        f" {oldest:%Y-%m-%dT%H:%M:%SZ}; ask for that time or a later one.",
+        "That run is not kept, or is still to come. Ask for a time from"
+        f" {oldest:%Y-%m-%dT%H:%M:%SZ}, when the oldest kept run was published, to now.",
     )

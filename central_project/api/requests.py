@@ -34,7 +34,7 @@ _TIME: Final = re.compile(
     r"\d{4}-\d\d-\d\dT\d\d:\d\d(:\d\d(\.\d{1,6})?)?(Z|[+-]\d\d:\d\d)", re.ASCII
 )
 _AS_OF_HINT: Final = (
-    "as_of must be a run_id or a past time with its offset, like 2026-11-23T09:00:00Z"
+    "as_of must be a run_id or a time with its offset, like 2026-11-23T09:00:00Z"
 )
 _STRICT: Final = ConfigDict(extra="forbid", strict=True, use_attribute_docstrings=True)
 _LONGEST_NAME: Final = 60
@@ -113,22 +113,19 @@ def parse_symbol(text: str, /) -> str:
     return text
 
 
-def parse_as_of(text: str, /, *, now: datetime) -> tuple[datetime, str | None]:
-    """Read ``?as_of=``: the moment and no id, or a run's window and its id.
+def parse_as_of(text: str, /) -> str | datetime:
+    """Read ``?as_of=``: a run_id stays text, a time becomes UTC; raise a 400 else.
 
-    A ``+`` that arrives as a space is read as what was meant. Raises a 400 for anything
-    else and for the future.
+    A ``+`` that arrives as a space is read as what was meant.
     """
-    try:
-        if _RUN_ID.fullmatch(text):
-            start = datetime.strptime(text.partition("-")[0], "%Y%m%dT%H%M%S%z")
-            return start, text
-        if _TIME.fullmatch(text := text.replace(" ", "+")):
-            moment = datetime.fromisoformat(text).astimezone(UTC)
-            if moment <= now:
-                return moment, None
-    except (ValueError, OverflowError):
-        pass  # no such day or hour
+    if _RUN_ID.fullmatch(text):
+        return text
+    text = text.replace(" ", "+")
+    if _TIME.fullmatch(text):
+        try:
+            return datetime.fromisoformat(text).astimezone(UTC)
+        except (ValueError, OverflowError):
+            pass  # no such day or hour
     raise _wrong("as_of", "AS_OF_INVALID", _AS_OF_HINT)
 
 
