@@ -169,18 +169,41 @@ class SupportLevel(_Wire):
     """호가 단위에 맞춘 지지선 (KRW). The level on a tick (KRW), null with a reason."""
     raw: PositiveText | None = None
     """순서와 호가 단위를 맞추기 전 값 (KRW). Before ordering and rounding (KRW)."""
+    clamped: bool = False
+    """참이면 변동성이나 윗선과의 간격 때문에 내린 값. True: lowered from raw to keep a
+    distance that follows volatility below the price and the level above."""
     method: str = ""
     """계산 방법. How it was found."""
     candidates: int = 0
     """값을 낸 방법의 수. How many methods named a level."""
+    candles: int = 0
+    """계산에 쓴 시간봉 수. Hourly candles it is computed from."""
     touches: int = 0
     """가격이 이 근처에 온 횟수. How often the price came close to it."""
+    last_touch_at: AwareDatetime | None = None
+    """마지막으로 가까이 온 시간봉의 시작 (UTC). Start of the last hour close to it (UTC)."""
+    touch_days: int | None = Field(default=None, gt=0)
+    """닿을 확률을 보는 기간 (일). Days within which touch_probability counts a touch."""
     touch_probability: ShareText | None = None
-    """가격이 이 선에 닿을 확률 (0~1). Probability that the price reaches it (ratio)."""
+    """가격이 이 선에 닿을 확률 (0~1). Probability that the price reaches it within
+    touch_days (ratio), null with touch_reason."""
+    touch_samples: int = 0
+    """확률을 보정한 표본 수 (코인 x 일). Coin-days of this run that corrected it; they
+    overlap and coins fall together, so they weigh far less than their number."""
+    touch_reason: str | None = None
+    """닿을 확률이 없는 이유. Why there is no touch_probability."""
     bounce_rate: ShareText | None = None
-    """닿은 뒤 반등한 비율 (0~1). Share of touches after which the price rose (ratio)."""
+    """닿은 뒤 반등한 비율 (0~1). Share of touches of such levels, over all coins, after
+    which the price rose (ratio), null with bounce_reason."""
     placebo_rate: ShareText | None = None
-    """아무 가격에서나 반등한 비율 (0~1). The same at arbitrary prices, to compare (ratio)."""
+    """아무 가격에서나 반등한 비율 (0~1). The same at arbitrary prices as far away (ratio);
+    only what bounce_rate exceeds it by speaks for the level."""
+    bounce_samples: int = 0
+    """반등률의 표본 수. Touches behind bounce_rate."""
+    placebo_samples: int = 0
+    """비교 반등률의 표본 수. Touches behind placebo_rate."""
+    bounce_reason: str | None = None
+    """반등률이 없는 이유. Why there is no bounce_rate."""
     degraded: bool = False
     """참이면 믿음이 덜한 값. True: less reliable, see reason."""
     reason: str | None = None

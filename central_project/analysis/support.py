@@ -2,37 +2,41 @@
 
 Per horizon the median of several candidate methods; then each level is pushed below the one
 above it by a gap that grows with volatility, so 0 < conservative < moderate < aggressive <
-price holds always. A level that cannot be given is null with a reason, never a guess.
+price holds always. A level that cannot be given is null with a reason, never a guess; so
+is every figure that says how good a level is.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Final
 
-import numpy as np
-
-from central_project.analysis import indicators
-from central_project.analysis.candidates import METHODS, Window, visits
-from central_project.analysis.candles import (
-    CandleSeries,
-    daily_bars,
-    last_days,
-    span_days,
-)
+from central_project.analysis import candidates
+from central_project.analysis.candidates import METHODS, ZONE_ATR
+from central_project.analysis.candles import CandleSeries
 from central_project.analysis.rounding import leave_float
+from central_project.analysis.support_evidence import evidence_of
+from central_project.analysis.support_ground import (
+    HORIZONS,
+    LEAST_HISTORY,
+    MIN_CANDIDATES,
+    Ground,
+    Horizon,
+    Window,
+    answers_of,
+    ground_of,
+    highest_allowed,
+    window_of,
+)
+from central_project.analysis.touches import TouchTable
 from common.money import TickTable
 from common.wire import Level, SupportLevel, SupportLevels
 
-MIN_CANDIDATES: Final = 3
 MAX_DEPTH: Final = Decimal("0.70")
-GAP_ATR: Final = 0.5
 GAP_TICKS: Final = 2
-LEAST_HISTORY: Final = 0.6
-"""Share of the horizon below which no level is given; up to a full one it is degraded."""
 MAX_MISSING: Final = 0.10
 
 SHORT_HISTORY: Final = "SHORT_HISTORY"
@@ -44,25 +48,6 @@ MISSING_CANDLES: Final = "MISSING_CANDLES"
 
 
 @dataclass(frozen=True, kw_only=True)
-class Horizon:
-    """How far a level looks back and how far below the price it lies at least."""
-
-    days: int
-    floor_atr: float
-    """Least distance below the price in daily ATR (log scale)."""
-    band_atr: float
-    """Distance of the plain volatility band, one of the candidates, in daily ATR."""
-
-
-HORIZONS: Final[Mapping[Level, Horizon]] = {
-    Level.AGGRESSIVE: Horizon(days=7, floor_atr=0.6, band_atr=1.0),
-    Level.MODERATE: Horizon(days=30, floor_atr=1.5, band_atr=2.0),
-    Level.CONSERVATIVE: Horizon(days=90, floor_atr=3.0, band_atr=4.0),
-}
-"""Highest level first: each lies below the ones before it."""
-
-
-@dataclass(frozen=True, kw_only=True)
 class RawSupport:
     """What one horizon says by itself, before the levels are put in order."""
 
@@ -70,125 +55,148 @@ class RawSupport:
     price: Decimal | None
     method: str = ""
     candidates: int = 0
+    candles: int = 0
     touches: int = 0
     degraded: bool = False
     reason: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
-class _Ground:
-    """What all three levels of a coin stand on."""
+class _Coin:
+    """One coin at one price, with what is known about its past."""
 
     series: CandleSeries
+    ground: Ground
     price: Decimal
     ticks: TickTable
-    atr: float
-    """Daily ATR in KRW; 0 when nothing moved or too little is known."""
+    step: Decimal
+    """Raw prices are kept to a hundredth of a tick."""
+
+    @property
+    def atr(self) -> float:
+        """Daily ATR in KRW; 0 when nothing moved or too little is known."""
+        last = float(self.ground.atr[-1]) if self.ground.days else 0.0
+        return last if last > 0 else 0.0
 
     @property
     def volatility(self) -> float:
         return self.atr / float(self.price)
-
-    @property
-    def step(self) -> Decimal:
-        """Raw prices are kept to a hundredth of a tick."""
-        return self.ticks.tick_size(price=self.price) / 100
 
 
 def calculate_aggressive_support(
     *, series: CandleSeries, price: Decimal, ticks: TickTable
 ) -> RawSupport:
     """Return the raw 7-day level below *price* (KRW)."""
-    return _alone(_ground(series, price, ticks), HORIZONS[Level.AGGRESSIVE])
+    return _alone(_coin(series, price, ticks), HORIZONS[Level.AGGRESSIVE])
 
 
 def calculate_moderate_support(
     *, series: CandleSeries, price: Decimal, ticks: TickTable
 ) -> RawSupport:
     """Return the raw 30-day level below *price* (KRW)."""
-    return _alone(_ground(series, price, ticks), HORIZONS[Level.MODERATE])
+    return _alone(_coin(series, price, ticks), HORIZONS[Level.MODERATE])
 
 
 def calculate_conservative_support(
     *, series: CandleSeries, price: Decimal, ticks: TickTable
 ) -> RawSupport:
     """Return the raw 90-day level below *price* (KRW)."""
-    return _alone(_ground(series, price, ticks), HORIZONS[Level.CONSERVATIVE])
+    return _alone(_coin(series, price, ticks), HORIZONS[Level.CONSERVATIVE])
 
 
 def calculate_support_levels(
-    *, series: CandleSeries, price: Decimal, ticks: TickTable
+    *,
+    series: CandleSeries,
+    price: Decimal,
+    ticks: TickTable,
+    touches: TouchTable | None = None,
 ) -> SupportLevels:
-    """Return the three levels on tick, each at least a gap below the one above."""
-    ground = _ground(series, price, ticks)
+    """Return the three levels on tick, each at least a gap below the one above.
+
+    *touches*: the run's table (`touches.calibration_of`, made once from the hours known at
+    the run's start); without it no level says how often it is reached or holds.
+    """
+    coin = _coin(series, price, ticks)
     levels: dict[Level, SupportLevel] = {}
     above: Decimal | None = None
     for level, horizon in HORIZONS.items():
-        window = _window(ground, horizon)
-        raw = _raw(ground, horizon, window)
-        levels[level] = _ordered(ground, horizon, window, raw, above)
-        above = levels[level].price or above
+        window = window_of(ground=coin.ground, days=horizon.days)
+        raw = _raw(coin, horizon, window)
+        price_, refusal = _ordered(coin, horizon, raw, above)
+        pushed = _is_pushed(coin, raw, price_)
+        levels[level] = SupportLevel(
+            horizon_days=horizon.days,
+            price=price_,
+            raw=raw.price,
+            clamped=pushed,
+            method=f"{raw.method}+volatility_floor" if pushed else raw.method,
+            candidates=raw.candidates,
+            candles=raw.candles,
+            touches=_touches(coin, window, price_),
+            last_touch_at=_last_touch(coin, window, price_),
+            degraded=raw.degraded,
+            reason=refusal or raw.reason,
+            **evidence_of(level=level, distance=_distance(coin, price_), table=touches),
+        )
+        above = price_ or above
     return SupportLevels(symbol=series.market, price=price, levels=levels)
 
 
-def _ground(series: CandleSeries, price: Decimal, ticks: TickTable, /) -> _Ground:
-    atr = indicators.average_true_range(daily_bars(series.frame))
-    return _Ground(series=series, price=price, ticks=ticks, atr=atr or 0.0)
+def _coin(series: CandleSeries, price: Decimal, ticks: TickTable, /) -> _Coin:
+    return _Coin(
+        series=series,
+        ground=ground_of(series=series),
+        price=price,
+        ticks=ticks,
+        step=ticks.tick_size(price=price) / 100,
+    )
 
 
-def _alone(ground: _Ground, horizon: Horizon, /) -> RawSupport:
-    return _raw(ground, horizon, _window(ground, horizon))
+def _alone(coin: _Coin, horizon: Horizon, /) -> RawSupport:
+    return _raw(coin, horizon, window_of(ground=coin.ground, days=horizon.days))
 
 
-def _raw(ground: _Ground, horizon: Horizon, window: Window, /) -> RawSupport:
+def _raw(coin: _Coin, horizon: Horizon, window: Window, /) -> RawSupport:
     """Take the median of all candidates below the price; need MIN_CANDIDATES of them."""
-    days = horizon.days
+    days, ground = horizon.days, coin.ground
     # One day less still counts as whole: a coin listed 90 days ago has 89 and a half.
-    known = span_days(ground.series.frame) + 1
+    known = ground.known_days(end=len(ground.hours)) + 1
+    candles = window.end - window.start
     if known < LEAST_HISTORY * days:
-        return RawSupport(horizon_days=days, price=None, reason=SHORT_HISTORY)
-    if ground.atr <= 0:
-        return RawSupport(horizon_days=days, price=None, reason=NO_VOLATILITY)
-    found = _candidates(window)
-    level = leave_float(float(np.median(list(found.values()) or [0])), step=ground.step)
-    if len(found) < MIN_CANDIDATES or level <= 0:
-        return RawSupport(
-            horizon_days=days,
-            price=None,
-            candidates=len(found),
-            reason=FEW_CANDIDATES if len(found) < MIN_CANDIDATES else BELOW_TICK,
-        )
-    weakness = _weakness(ground.series, short=known < days)
+        return _none(horizon, SHORT_HISTORY, candles)
+    if coin.atr <= 0:
+        return _none(horizon, NO_VOLATILITY, candles)
+    price = float(coin.price)
+    found, middle, count = answers_of(
+        window=window, horizon=horizon, price=price, atr=coin.atr
+    )
+    if count < MIN_CANDIDATES:
+        return _none(horizon, FEW_CANDIDATES, candles, count)
+    level = leave_float(middle, step=coin.step)
+    if level <= 0:
+        return _none(horizon, BELOW_TICK, candles, count)
+    used = [name for name, one in zip(METHODS, found, strict=True) if 0 < one < price]
+    weakness = _weakness(coin.series, short=known < days)
     return RawSupport(
         horizon_days=days,
         price=level,
-        method=f"median({','.join(found)})",
-        candidates=len(found),
-        touches=visits(window, float(level)),
+        method=f"median({','.join(used)})",
+        candidates=count,
+        candles=candles,
+        touches=_touches(coin, window, level),
         degraded=weakness is not None,
         reason=weakness,
     )
 
 
-def _window(ground: _Ground, horizon: Horizon, /) -> Window:
-    frame = last_days(ground.series.frame, days=horizon.days)
-    return Window(
-        frame=frame,
-        bars=daily_bars(frame),
-        price=float(ground.price),
-        atr=ground.atr,
-        atr_multiple=horizon.band_atr,
+def _none(horizon: Horizon, reason: str, candles: int, count: int = 0, /) -> RawSupport:
+    return RawSupport(
+        horizon_days=horizon.days,
+        price=None,
+        candidates=count,
+        candles=candles,
+        reason=reason,
     )
-
-
-def _candidates(window: Window, /) -> dict[str, float]:
-    """Return what each method says, dropping answers that are no support."""
-    answers = {name: method(window) for name, method in METHODS.items()}
-    return {
-        name: level
-        for name, level in answers.items()
-        if level is not None and math.isfinite(level) and 0 < level < window.price
-    }
 
 
 def _weakness(series: CandleSeries, /, *, short: bool) -> str | None:
@@ -198,56 +206,66 @@ def _weakness(series: CandleSeries, /, *, short: bool) -> str | None:
 
 
 def _ordered(
-    ground: _Ground,
-    horizon: Horizon,
-    window: Window,
-    raw: RawSupport,
-    above: Decimal | None,
-    /,
-) -> SupportLevel:
-    """Push *raw* below the price's volatility floor and the level *above*, on tick."""
-    price, problem = None, raw.reason
-    if raw.price is not None:
-        price = _highest_allowed(ground, horizon, raw.price, above)
-        refusal = _refusal(ground, price)
-        price, problem = (None, refusal) if refusal else (price, raw.reason)
-    pushed = (
-        price is not None and raw.price is not None and _is_pushed(ground, raw, price)
+    coin: _Coin, horizon: Horizon, raw: RawSupport, above: Decimal | None, /
+) -> tuple[Decimal | None, str | None]:
+    """Push *raw* below the volatility floor and the level *above*, on tick.
+
+    Returns the level, or none with the reason.
+    """
+    if raw.price is None:
+        return None, raw.reason
+    bound = highest_allowed(
+        raw=float(raw.price),
+        price=float(coin.price),
+        above=None if above is None else float(above),
+        volatility=coin.volatility,
+        horizon=horizon,
     )
-    return SupportLevel(
-        horizon_days=horizon.days,
-        price=price,
-        raw=raw.price,
-        method=f"{raw.method}+volatility_floor" if pushed else raw.method,
-        candidates=raw.candidates,
-        touches=visits(window, float(price)) if price else 0,
-        degraded=raw.degraded,
-        reason=problem,
+    upper = coin.price if above is None else above
+    lowest = min(
+        raw.price,
+        leave_float(bound, step=coin.step),
+        upper - GAP_TICKS * coin.ticks.tick_size(price=upper),
     )
-
-
-def _highest_allowed(
-    ground: _Ground, horizon: Horizon, raw: Decimal, above: Decimal | None, /
-) -> Decimal:
-    """Return the highest price on tick under all three bounds; 0 or less if none."""
-    depth = math.exp(-horizon.floor_atr * ground.volatility)
-    bounds = [raw, leave_float(float(ground.price) * depth, step=ground.step)]
-    upper = ground.price
-    if above is not None:
-        gap = math.exp(-GAP_ATR * ground.volatility)
-        bounds.append(leave_float(float(above) * gap, step=ground.step))
-        upper = above
-    bounds.append(upper - GAP_TICKS * ground.ticks.tick_size(price=upper))
-    lowest = min(bounds)
-    return ground.ticks.floor(price=lowest) if lowest > 0 else Decimal(0)
-
-
-def _refusal(ground: _Ground, price: Decimal, /) -> str | None:
+    price = coin.ticks.floor(price=lowest) if lowest > 0 else Decimal(0)
     if price <= 0:
-        return BELOW_TICK
-    too_deep = price < ground.price * (1 - MAX_DEPTH)
-    return TOO_DEEP if too_deep else None
+        return None, BELOW_TICK
+    if price < coin.price * (1 - MAX_DEPTH):
+        return None, TOO_DEEP
+    return price, None
 
 
-def _is_pushed(ground: _Ground, raw: RawSupport, price: Decimal, /) -> bool:
-    return raw.price is not None and price < ground.ticks.floor(price=raw.price)
+def _is_pushed(coin: _Coin, raw: RawSupport, price: Decimal | None, /) -> bool:
+    if price is None or raw.price is None:
+        return False
+    return price < coin.ticks.floor(price=raw.price)
+
+
+def _touches(coin: _Coin, window: Window, price: Decimal | None, /) -> int:
+    if price is None:
+        return 0
+    days = window.days
+    low, high = coin.ground.day_low[days], coin.ground.day_high[days]
+    return candidates.visits(low, high, float(price), ZONE_ATR * coin.atr)
+
+
+def _last_touch(
+    coin: _Coin, window: Window, price: Decimal | None, /
+) -> datetime | None:
+    """Return the start of the horizon's last hour that came near the level."""
+    if price is None:
+        return None
+    ground, rows = coin.ground, window.rows
+    row = candidates.last_visit(
+        ground.low[rows], ground.high[rows], float(price), ZONE_ATR * coin.atr
+    )
+    if row < 0:
+        return None
+    return datetime.fromtimestamp(int(ground.hours[window.start + row]) * 3600, UTC)
+
+
+def _distance(coin: _Coin, price: Decimal | None, /) -> float | None:
+    """Return how deep *price* lies below the market in daily ATR (log scale)."""
+    if price is None:
+        return None
+    return math.log(float(coin.price) / float(price)) / coin.volatility
