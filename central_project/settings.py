@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import os
-import sys
 from pathlib import Path
 
 import environ
 from django.core.exceptions import ImproperlyConfigured
 from redis.backoff import NoBackoff
 from redis.retry import Retry
+
+from central_project.logs import form_of, log_config
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 
@@ -271,21 +272,13 @@ CELERY_WORKER_HIJACK_ROOT_LOGGER = False
 CELERY_BEAT_SCHEDULER = "django_celery_beat.schedulers:DatabaseScheduler"
 CELERY_BEAT_MAX_LOOP_INTERVAL = 5
 
-LOGGING = {
-    "version": 1,
-    "disable_existing_loggers": False,
-    "formatters": {
-        "line": {"format": "%(levelname)s %(name)s %(message)s"},
-    },
-    "handlers": {
-        "console": {
-            "class": "logging.StreamHandler",
-            "stream": sys.stderr,
-            "formatter": "line",
-        }
-    },
-    "root": {"handlers": ["console"], "level": env.str("LOG_LEVEL", default="INFO")},
-    "loggers": {
-        name: {"level": "WARNING"} for name in ("urllib3", "django.db.backends")
-    },
-}
+# --- Logs -----------------------------------------------------------------------
+try:
+    LOG_FORMAT = form_of(env.str("LOG_FORMAT", default=""))
+except ValueError as error:
+    raise ImproperlyConfigured(
+        f"LOG_FORMAT must be json or line, not {str(error)!r}. Correct it in"
+        " .env.central, or remove it: a terminal then gets lines, all else JSON."
+    ) from error
+LOGGING_CONFIG = "central_project.logs.apply"
+LOGGING = log_config(form=LOG_FORMAT, level=env.str("LOG_LEVEL", default="INFO"))

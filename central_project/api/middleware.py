@@ -8,6 +8,7 @@ from collections.abc import Callable
 from typing import Final
 
 from django.http import HttpRequest, HttpResponse
+from structlog.contextvars import bind_contextvars, clear_contextvars
 
 _ID: Final = re.compile(r"[A-Za-z0-9_-]{8,64}", re.ASCII)
 
@@ -23,6 +24,9 @@ class RequestIdMiddleware:
         """Mark the request and its answer."""
         given = request.headers.get("X-Request-ID", "")
         request.request_id = given if _ID.fullmatch(given) else uuid.uuid4().hex  # type: ignore[attr-defined]
+        # Not cleared at the end: Django's last words on a request come after us.
+        clear_contextvars()
+        bind_contextvars(request_id=request_id_of(request))
         response = self._get_response(request)
         response["X-Request-ID"] = request_id_of(request)
         return response
