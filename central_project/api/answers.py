@@ -12,7 +12,15 @@ from datetime import datetime
 from typing import Any, Final, cast
 
 from central_project.api.errors import ApiProblem
-from central_project.api.forms import Rendered, Standing, kept, render
+from central_project.api.forms import (
+    STATUS,
+    Rendered,
+    Standing,
+    kept,
+    recommendations_name,
+    render,
+    support_name,
+)
 from central_project.api.requests import BundleRequest
 from central_project.market.models import (
     AnalysisRun,
@@ -25,6 +33,8 @@ from central_project.market.models import (
 from common import wire
 
 FIRST_RUN_WAIT: Final = 30
+HOT_LIMITS: Final = (10, wire.MAX_RECOMMENDATIONS)
+"""Lists that are rendered before anybody asks; the longest is also the default."""
 
 
 @dataclass(frozen=True)
@@ -101,13 +111,11 @@ def _health(run: AnalysisRun, /) -> tuple[str, str]:
 
 def recommendations(current: Current, /, *, limit: int) -> Rendered:
     """Return the answer to ``GET /recommendations``."""
-
-    def build() -> wire.RecommendationsAnswer:
-        return wire.RecommendationsAnswer(
-            **current.envelope(), **_recommendations(current, limit)
-        )
-
-    return _kept(current, f"recommendations:{limit}", build)
+    return _kept(
+        current,
+        recommendations_name(limit),
+        lambda: _recommendations_answer(current, limit),
+    )
 
 
 def support_levels(current: Current, /, *, symbol: str) -> Rendered:
@@ -117,23 +125,27 @@ def support_levels(current: Current, /, *, symbol: str) -> Rendered:
         found, errors = _support_levels(current, [symbol])
         if symbol in errors:
             raise ApiProblem(404, errors[symbol].code, errors[symbol].message)
-        return wire.SupportLevelsAnswer(
-            **current.envelope(), **found[symbol].model_dump(exclude_unset=True)
-        )
+        return _support_answer(current, found[symbol])
 
-    return _kept(current, f"support:{symbol}", build)
+    return _kept(current, support_name(symbol), build)
 
 
 def market_status(current: Current, /) -> Rendered:
     """Return the answer to ``GET /market-status``."""
+    return _kept(current, STATUS, lambda: _status_answer(current))
 
-    def build() -> wire.MarketStatusAnswer:
-        return wire.MarketStatusAnswer(
-            **current.envelope(),
-            **_market_status(current).model_dump(exclude_unset=True),
-        )
 
-    return _kept(current, "status", build)
+def hot(current: Current, /) -> dict[str, Rendered]:
+    """Return by name what readers GET often, built from the database."""
+    run = current.run
+    symbols = SupportLevel.objects.filter(run=run).values_list("market", flat=True)
+    found, _ = _support_levels(current, list(symbols))
+    answers: dict[str, wire.Envelope] = {STATUS: _status_answer(current)}
+    for limit in HOT_LIMITS:
+        answers[recommendations_name(limit)] = _recommendations_answer(current, limit)
+    for symbol, levels in found.items():
+        answers[support_name(symbol)] = _support_answer(current, levels)
+    return {name: render(_bytes(answer)) for name, answer in answers.items()}
 
 
 def bundle(current: Current, request: BundleRequest, /) -> Rendered:
@@ -166,6 +178,29 @@ def _kept(
 
 def _bytes(answer: wire.Envelope, /) -> bytes:
     return answer.model_dump_json(exclude_unset=True).encode()
+
+
+def _recommendations_answer(
+    current: Current, limit: int, /
+) -> wire.RecommendationsAnswer:
+    return wire.RecommendationsAnswer(
+        **current.envelope(), **_recommendations(current, limit)
+    )
+
+
+def _support_answer(
+    current: Current, levels: wire.SupportLevels, /
+) -> wire.SupportLevelsAnswer:
+    return wire.SupportLevelsAnswer(
+        **current.envelope(), **levels.model_dump(exclude_unset=True)
+    )
+
+
+def _status_answer(current: Current, /) -> wire.MarketStatusAnswer:
+    status = _market_status(current)
+    return wire.MarketStatusAnswer(
+        **current.envelope(), **status.model_dump(exclude_unset=True)
+    )
 
 
 def _recommendations(current: Current, limit: int, /) -> dict[str, Any]:

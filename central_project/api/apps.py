@@ -14,5 +14,9 @@ class ApiConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
-        """Teach the OpenAPI generator our key scheme."""
+        """Teach the OpenAPI generator our key scheme; hear of published runs."""
         from central_project.api import schema  # noqa: F401  (registers extensions)
+        from central_project.api.rendered import render_published
+        from central_project.market.services.publish import AFTER_PUBLISH
+
+        AFTER_PUBLISH.append(render_published)

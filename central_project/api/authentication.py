@@ -13,7 +13,7 @@ from rest_framework.exceptions import AuthenticationFailed
 from rest_framework.permissions import BasePermission
 from rest_framework.request import Request
 
-from central_project.api.models import ApiKey
+from central_project.api.models import KEY_MARK, ApiKey
 from central_project.api.throttling import refuse_guessing
 
 LAST_USED_STEP: Final = timedelta(minutes=1)
@@ -26,6 +26,13 @@ EXPIRED: Final = (
     "API_KEY_EXPIRED",
     "The API key has expired. Ask the operator of the central server for a new one.",
 )
+IN_ADDRESS: Final = (
+    "API_KEY_IN_ADDRESS",
+    "Send the key in the header `Authorization: Bearer <API key>`, never in the address:"
+    " addresses are written into logs. If this key was real, ask the operator of the"
+    " central server to revoke it and issue a new one.",
+)
+_KEY_NAMES: Final = {"key", "api_key", "apikey", "api-key", "token", "access_token"}
 REVOKED: Final = (
     "API_KEY_REVOKED",
     "The API key was revoked. Ask the operator of the central server for a new one.",
@@ -52,18 +59,16 @@ class ApiKeyAuthentication(BaseAuthentication):
 
     def authenticate(self, request: Request) -> tuple[KeyHolder, ApiKey] | None:
         """Return the key's holder; None without a Bearer header; raise for a bad key."""
+        _refuse_in_query(request)
         scheme, _, text = request.headers.get("Authorization", "").partition(" ")
         if scheme.lower() != "bearer":
             return None
-        now = timezone.now()
-        key = ApiKey.objects.find(text.strip())
-        problem = _problem(key, now)
-        if key is None or problem is not None:
-            code, detail = problem or INVALID
+        try:
+            key = key_in_use(text.strip(), now=timezone.now())
+        except AuthenticationFailed:
             # Only failures count, so a stranger's guesses never lock out a good key.
             refuse_guessing(request)
-            raise AuthenticationFailed(detail=detail, code=code)
-        _touch(key, now)
+            raise
         return KeyHolder(key.name), key
 
     def authenticate_header(self, request: Request) -> str:
@@ -81,18 +86,42 @@ class HasKeyOrIsStaff(BasePermission):
         return request.user.is_authenticated and request.user.is_staff
 
 
-def _problem(key: ApiKey | None, now: datetime, /) -> tuple[str, str] | None:
-    """Return (code, remedy); what is wrong with a key is told only to who has it whole."""
-    if key is None:
-        return INVALID
+def key_in_use(text: str, /, *, now: datetime) -> ApiKey:
+    """Return the key whose text this is and note its use.
+
+    Raises AuthenticationFailed with a code and the remedy.
+    """
+    key = ApiKey.objects.find(text)
+    code, detail = INVALID if key is None else (problem_of(key, now=now) or ("", ""))
+    if key is None or code:
+        raise AuthenticationFailed(detail=detail, code=code)
+    if not is_use_noted(key, now=now):
+        _note_use(key, now)
+    return key
+
+
+def problem_of(key: ApiKey, /, *, now: datetime) -> tuple[str, str] | None:
+    """Return (code, remedy) for a key that opens nothing now; only its owner hears it."""
     if key.revoked_at is not None:
         return REVOKED
     return EXPIRED if key.is_expired(now=now) else None
 
 
-def _touch(key: ApiKey, now: datetime, /) -> None:
-    """Note the use, at most once a minute: a read must not cost a write each time."""
-    stale = now - LAST_USED_STEP
-    if key.last_used_at is None or key.last_used_at < stale:
-        unused = Q(last_used_at=None) | Q(last_used_at__lt=stale)
-        ApiKey.objects.filter(unused, pk=key.pk).update(last_used_at=now)
+def is_use_noted(key: ApiKey, /, *, now: datetime) -> bool:
+    """Tell whether the last minute's note covers a use at *now*: a read costs no write."""
+    return key.last_used_at is not None and now - key.last_used_at < LAST_USED_STEP
+
+
+def _note_use(key: ApiKey, now: datetime, /) -> None:
+    unused = Q(last_used_at=None) | Q(last_used_at__lte=now - LAST_USED_STEP)
+    ApiKey.objects.filter(unused, pk=key.pk).update(last_used_at=now)
+    key.last_used_at = now
+
+
+def _refuse_in_query(request: Request, /) -> None:
+    """Refuse a key in the address: proxies and browsers write addresses down."""
+    names = {name.lower() for name in request.query_params}
+    query = request._request.META.get("QUERY_STRING", "")
+    if KEY_MARK in query or names & _KEY_NAMES:
+        code, detail = IN_ADDRESS
+        raise AuthenticationFailed(detail=detail, code=code)

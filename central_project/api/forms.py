@@ -17,7 +17,18 @@ from django.utils.http import parse_etags
 
 MAX_AGE: Final = 60
 """Seconds an HTTP cache may keep an answer at most."""
+STATUS: Final = "status"
 _GZIP_LEVEL: Final = 6
+
+
+def recommendations_name(limit: int, /) -> str:
+    """Return the name under which a list of this length is kept."""
+    return f"recommendations:{limit}"
+
+
+def support_name(symbol: str, /) -> str:
+    """Return the name under which a coin's levels are kept."""
+    return f"support:{symbol}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -95,9 +106,9 @@ class Rendered(NamedTuple):
     packed: bytes = b""
     """Empty for what nobody keeps: packing it for one caller costs more than it saves."""
 
-    def form(self, accept_encoding: str, /) -> Form:
-        """Return the form for a caller who sent this Accept-Encoding."""
-        gzipped = bool(self.packed) and accepts_gzip(accept_encoding)
+    def form(self, *, gzipped: bool) -> Form:
+        """Return the packed form if it is wanted and there, else the plain one."""
+        gzipped = gzipped and bool(self.packed)
         body = self.packed if gzipped else self.plain
         etag = f'"{hashlib.sha256(body).hexdigest()[:32]}"'
         return Form(body=body, etag=etag, encoding="gzip" if gzipped else "")

@@ -23,13 +23,18 @@ class RequestIdMiddleware:
     def __call__(self, request: HttpRequest) -> HttpResponse:
         """Mark the request and its answer."""
         given = request.headers.get("X-Request-ID", "")
-        request.request_id = given if _ID.fullmatch(given) else uuid.uuid4().hex  # type: ignore[attr-defined]
+        request.request_id = chosen_id(given)  # type: ignore[attr-defined]
         # Not cleared at the end: Django's last words on a request come after us.
         clear_contextvars()
         bind_contextvars(request_id=request_id_of(request))
         response = self._get_response(request)
         response["X-Request-ID"] = request_id_of(request)
         return response
+
+
+def chosen_id(given: str, /) -> str:
+    """Return the caller's id if it is harmless, else a new one."""
+    return given if _ID.fullmatch(given) else uuid.uuid4().hex
 
 
 def request_id_of(request: object, /) -> str:

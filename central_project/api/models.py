@@ -7,13 +7,19 @@ import hmac
 import re
 import secrets
 from datetime import datetime
-from typing import Final
+from typing import Any, Final
 
 from django.core.exceptions import ValidationError
-from django.db import models
+from django.db import models, transaction
+from django.db.models.signals import post_delete, post_save
+from django.dispatch import receiver
+
+from central_project.api.shared_state import keys_changed
 
 DEFAULT_RATE: Final = "100/60s"
-_KEY: Final = re.compile(r"dk_live_([A-Za-z0-9]{8})\.([A-Za-z0-9_-]{43})", re.ASCII)
+KEY_MARK: Final = "dk_live_"
+"""Every key's text begins with it."""
+_KEY: Final = re.compile(KEY_MARK + r"([A-Za-z0-9]{8})\.([A-Za-z0-9_-]{43})", re.ASCII)
 _RATE: Final = re.compile(r"[1-9][0-9]{0,6}/[1-9][0-9]{0,4}s", re.ASCII)
 _NO_KEY_DIGEST: Final = hashlib.sha256(b"no such key").hexdigest()
 _PREFIX_LETTERS: Final = "ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz23456789"
@@ -32,8 +38,15 @@ def digest_of(key: str, /) -> str:
     return hashlib.sha256(key.encode()).hexdigest()
 
 
-class ApiKeyManager(models.Manager["ApiKey"]):
+class ApiKeyQuerySet(models.QuerySet["ApiKey"]):
     """Makes keys and finds the one that was shown."""
+
+    def update(self, **values: Any) -> int:
+        """Change keys, revoke them perhaps: from its commit on, in every process."""
+        changed = super().update(**values)
+        if set(values) != {"last_used_at"}:
+            transaction.on_commit(keys_changed)
+        return changed
 
     def issue(
         self,
@@ -44,7 +57,7 @@ class ApiKeyManager(models.Manager["ApiKey"]):
     ) -> tuple[ApiKey, str]:
         """Create a key and return it with its text, which exists only here."""
         prefix = "".join(secrets.choice(_PREFIX_LETTERS) for _ in range(8))
-        text = f"dk_live_{prefix}.{secrets.token_urlsafe(32)}"
+        text = f"{KEY_MARK}{prefix}.{secrets.token_urlsafe(32)}"
         key = ApiKey(
             name=name,
             prefix=prefix,
@@ -82,7 +95,7 @@ class ApiKey(models.Model):
     revoked_at = models.DateTimeField("폐기", null=True, blank=True)
     last_used_at = models.DateTimeField("마지막 사용", null=True, blank=True)
 
-    objects = ApiKeyManager()
+    objects = ApiKeyQuerySet.as_manager()
 
     class Meta:
         verbose_name = "API 키"
@@ -90,8 +103,13 @@ class ApiKey(models.Model):
         ordering = ["-created_at"]
 
     def __str__(self) -> str:
-        return f"{self.name} (dk_live_{self.prefix}…)"
+        return f"{self.name} ({KEY_MARK}{self.prefix}…)"
 
     def is_expired(self, *, now: datetime) -> bool:
         """Tell whether the key's time is over."""
         return self.expires_at is not None and self.expires_at <= now
+
+
+@receiver((post_save, post_delete), sender=ApiKey)
+def _announce(**_: Any) -> None:
+    transaction.on_commit(keys_changed)

@@ -14,7 +14,7 @@ from rest_framework.views import APIView
 
 from central_project.api import answers, schema
 from central_project.api.candles import candles
-from central_project.api.forms import Rendered
+from central_project.api.forms import Form, Rendered, accepts_gzip
 from central_project.api.past import Past, run_as_of
 from central_project.api.requests import (
     check_query,
@@ -64,7 +64,7 @@ class MarketView(APIView):
         """Send the form the caller takes, or 304 when they have exactly these bytes."""
         if not _is_json(request):
             return Response(rendered.plain)
-        form = rendered.form(request.headers.get("Accept-Encoding", ""))
+        form = _form(request, rendered)
         is_known = form.is_known(request.headers.get("If-None-Match", ""))
         response = Response(status=304) if is_known else Response(form.body)
         for name, value in form.headers(current.standing, now=now).items():
@@ -144,7 +144,7 @@ class BundleView(MarketView):
         rendered = answers.bundle(answers.current_run(now=timezone.now()), asked)
         if not _is_json(request):
             return Response(rendered.plain)
-        form = rendered.form(request.headers.get("Accept-Encoding", ""))
+        form = _form(request, rendered)
         headers = {"Cache-Control": "no-store", **form.encoding_headers()}
         return Response(form.body, headers=headers)
 
@@ -170,6 +170,11 @@ class IndexView(MarketView):
     def get_view_name(self) -> str:
         """Name the page."""
         return "v1"
+
+
+def _form(request: Request, rendered: Rendered, /) -> Form:
+    wanted = request.headers.get("Accept-Encoding", "")
+    return rendered.form(gzipped=accepts_gzip(wanted))
 
 
 def _is_json(request: Request, /) -> bool:
