@@ -200,6 +200,7 @@ SPECTACULAR_SETTINGS = {
         " not know are refused."
     ),
     "VERSION": "1",
+    "POSTPROCESSING_HOOKS": ["central_project.api.schema.demand_bodies"],
     "OAS_VERSION": "3.1.0",  # the JSON schemas of pydantic need it
     "SERVE_INCLUDE_SCHEMA": False,
     "SERVE_AUTHENTICATION": [],
