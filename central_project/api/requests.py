@@ -11,6 +11,7 @@ from django.http import HttpRequest, QueryDict
 from pydantic import (
     AfterValidator,
     BaseModel,
+    BeforeValidator,
     ConfigDict,
     Field,
     StrictBool,
@@ -45,11 +46,20 @@ _HINTS: Final = {
 }
 
 
+def _whole(value: object) -> object:
+    # JSON does not tell 1.0 from 1.
+    if isinstance(value, float) and value.is_integer():
+        return int(value)
+    return value
+
+
 class ListRequest(BaseModel):
     """How many recommendations to return."""
 
     model_config = _STRICT
-    limit: int = Field(default=MAX_RECOMMENDATIONS, ge=1, le=MAX_RECOMMENDATIONS)
+    limit: Annotated[int, BeforeValidator(_whole)] = Field(
+        default=MAX_RECOMMENDATIONS, ge=1, le=MAX_RECOMMENDATIONS
+    )
     """최대 개수. How many coins at most."""
 
 
