@@ -8,7 +8,6 @@ from datetime import UTC, datetime
 import pytest
 import schemathesis
 from django.core.signals import request_finished, request_started
-from django.core.wsgi import get_wsgi_application
 from django.db import close_old_connections
 from django.utils import timezone
 from drf_spectacular.generators import SchemaGenerator
@@ -19,12 +18,13 @@ from central_project.api import throttling
 from central_project.api.models import ApiKey
 from central_project.market.models import Unit
 from central_project.market.services.candles import store_candles
+from central_project.wsgi import application
 from tests.central.market_world import HOUR, hour_of, publish_run
 
 load_all_checks()
 pytestmark = pytest.mark.django_db
 api = schemathesis.openapi.from_dict(SchemaGenerator().get_schema(public=True))
-api.app = get_wsgi_application()
+api.app = application
 EXAMPLE_RUN = datetime(2026, 11, 23, 9, tzinfo=UTC)
 """The run that the description's examples ask for."""
 
