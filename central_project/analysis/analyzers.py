@@ -8,6 +8,7 @@ coins and small ranges do better, one-day gainers do worse) and a staged buyer's
 
 from __future__ import annotations
 
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -15,16 +16,14 @@ from datetime import datetime
 from decimal import Decimal
 from typing import ClassVar, Final
 
-import pandas as pd
-
-from central_project.analysis import indicators, phrases
-from central_project.analysis.candles import CandleSeries, daily_bars, last_days
+from central_project.analysis import phrases
+from central_project.analysis.candles import CandleSeries
+from central_project.analysis.indicators import Figures
 from central_project.analysis.rounding import leave_float
 from common.money import WON
 from common.wire import Level, Reason, SupportLevels
 
 METRIC_STEP: Final = Decimal("0.000001")
-TURNOVER_DAYS: Final = 7
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,6 +35,8 @@ class CoinFacts:
     english_name: str
     price: Decimal
     series: CandleSeries
+    figures: Figures
+    """Computed from *series*."""
     support: SupportLevels
     turnover_24h: Decimal
     """KRW traded in the last 24 hours."""
@@ -82,105 +83,99 @@ class CoinAnalyzer(ABC):
 
 
 class TechnicalAnalyzer(CoinAnalyzer):
-    """Where the price stands against its support, its band and its trend."""
+    """Where the price stands against its support, its band and its trend.
+
+    support_distance = (price - 30-day support) / daily ATR; rsi, hourly (Wilder);
+    band_position in the 20-day band (Bollinger); trend = change of the 7-day EMA in
+    7 days; momentum = MACD histogram / close (Appel); trend_strength = daily ADX with the
+    sign of +DI - -DI (Wilder).
+    """
 
     name = "technical"
 
     def analyze(self, coin: CoinFacts, /) -> Assessment:
         """Weigh closeness to support and exhaustion against the direction of the trend."""
-        close = coin.series.frame["close"]
-        bars = daily_bars(coin.series.frame)
-        strength = indicators.rsi(close)
-        trend = indicators.ema_change(close, window=7 * 24)
-        distance = _support_distance(coin, bars)
+        figures = coin.figures
+        distance = _support_distance(coin)
         factors = (
             Factor("support_distance", distance, higher_is_better=False),
             # A price that just ran up reverts more often than it runs on (one day).
-            Factor("rsi", strength, higher_is_better=False),
-            Factor(
-                "band_position",
-                indicators.bollinger_position(close, window=20 * 24),
-                higher_is_better=False,
-            ),
+            Factor("rsi", figures.rsi, higher_is_better=False),
+            Factor("band_position", figures.band_position_20d, higher_is_better=False),
             # Over weeks the direction persists: do not buy into a steady decline.
-            Factor("trend", trend, higher_is_better=True),
-            Factor("momentum", indicators.macd_histogram(close), higher_is_better=True),
-            Factor(
-                "trend_strength",
-                indicators.directional_strength(bars),
-                higher_is_better=True,
-            ),
+            Factor("trend", figures.trend_7d, higher_is_better=True),
+            Factor("momentum", _momentum(coin), higher_is_better=True),
+            Factor("trend_strength", _trend_strength(figures), higher_is_better=True),
         )
         reasons = (
-            phrases.rsi(strength),
-            phrases.trend(trend),
+            phrases.rsi(figures.rsi),
+            phrases.trend(figures.trend_7d),
             phrases.support_distance(distance),
         )
         return _assessment(factors, reasons)
 
 
 class VolumeAnalyzer(CoinAnalyzer):
-    """Whether orders of a bot find a counterparty at a fair price."""
+    """Whether orders of a bot find a counterparty at a fair price.
+
+    turnover = median KRW of the last 7 days; depth = KRW in the order book; spread =
+    (ask - bid) / mid; silent_hours = share of the week's hours without a trade;
+    volume_surge = 24-hour turnover / that median; money_flow = daily MFI (Quong, Soudack).
+    """
 
     name = "volume"
 
     def analyze(self, coin: CoinFacts, /) -> Assessment:
         """Prefer lasting turnover, depth and a narrow spread over a sudden surge."""
-        bars = daily_bars(coin.series.frame)
-        turnover = median_turnover(coin.series)
-        surge = float(coin.turnover_24h) / turnover if turnover > 0 else None
-        flow = indicators.money_flow(bars)
-        week = last_days(coin.series.frame, days=7)
+        figures = coin.figures
+        turnover = figures.turnover_7d
+        surge = float(coin.turnover_24h) / turnover if turnover else None
         factors = (
             Factor("turnover", turnover, higher_is_better=True),
             Factor("depth", coin.depth_krw, higher_is_better=True),
             Factor("spread", coin.spread, higher_is_better=False),
-            Factor(
-                "silent_hours",
-                float((week["volume"] <= 0).mean()),
-                higher_is_better=False,
-            ),
+            Factor("silent_hours", figures.silent_share_7d, higher_is_better=False),
             Factor("volume_surge", surge, higher_is_better=False),
-            Factor("money_flow", flow, higher_is_better=False),
+            Factor("money_flow", figures.daily_mfi, higher_is_better=False),
         )
-        reasons = (phrases.surge(surge), phrases.money_flow(flow))
+        reasons = (phrases.surge(surge), phrases.money_flow(figures.daily_mfi))
         return _assessment(factors, reasons)
 
 
 class VolatilityAnalyzer(CoinAnalyzer):
-    """How calmly the coin moves, and whether it comes back."""
+    """How calmly the coin moves, and whether it comes back.
+
+    volatility_14d = deviation of hourly log returns x sqrt(24); range_7d = high / low - 1;
+    atr = daily ATR / price (Wilder); one_way_share = efficiency ratio (Kaufman).
+    """
 
     name = "volatility"
 
     def analyze(self, coin: CoinFacts, /) -> Assessment:
         """Prefer calm coins that move to and fro over ones that run one way."""
-        frame = coin.series.frame
-        fortnight, week = last_days(frame, days=14), last_days(frame, days=7)
-        volatility = indicators.realised_volatility(fortnight["close"])
-        atr = indicators.average_true_range(daily_bars(frame))
+        figures = coin.figures
+        atr = figures.daily_atr and figures.daily_atr / float(coin.price)
         factors = (
-            Factor("volatility_14d", volatility, higher_is_better=False),
-            Factor("range_7d", indicators.price_range(week), higher_is_better=False),
-            Factor("atr", atr and atr / float(coin.price), higher_is_better=False),
-            Factor(
-                "one_way_share",
-                indicators.efficiency_ratio(fortnight["close"]),
-                higher_is_better=False,
-            ),
+            Factor("volatility_14d", figures.volatility_14d, higher_is_better=False),
+            Factor("range_7d", figures.range_7d, higher_is_better=False),
+            Factor("atr", atr, higher_is_better=False),
+            Factor("one_way_share", figures.one_way_share_14d, higher_is_better=False),
         )
-        return _assessment(factors, (phrases.volatility(volatility),))
+        return _assessment(factors, (phrases.volatility(figures.volatility_14d),))
 
 
 class RiskAnalyzer(CoinAnalyzer):
-    """What a buyer may have to sit through."""
+    """What a buyer may have to sit through.
+
+    max_drawdown_90d = deepest fall from an earlier high; value_at_risk = the loss one day
+    in twenty exceeds, historical; tick_cost = one tick / price.
+    """
 
     name = "risk"
 
     def analyze(self, coin: CoinFacts, /) -> Assessment:
         """Prefer shallow falls, small daily losses and a fine tick."""
-        close = coin.series.frame["close"]
-        drawdown = indicators.max_drawdown(close)
-        loss = indicators.value_at_risk(close)
+        drawdown, loss = coin.figures.max_drawdown, coin.figures.value_at_risk
         factors = (
             Factor("max_drawdown_90d", drawdown, higher_is_better=False),
             Factor("value_at_risk", loss, higher_is_better=False),
@@ -198,19 +193,30 @@ ANALYZERS: Final[tuple[CoinAnalyzer, ...]] = (
 )
 
 
-def median_turnover(series: CandleSeries, /) -> float:
-    """Return the median KRW turnover of the last 7 days, so that one spike does not count."""
-    days = daily_bars(series.frame)["quote_volume"].iloc[-TURNOVER_DAYS:]
-    return float(days.median()) if len(days) else 0.0
-
-
-def _support_distance(coin: CoinFacts, bars: pd.DataFrame, /) -> float | None:
+def _support_distance(coin: CoinFacts, /) -> float | None:
     """Return how many daily ATR the price stands above the moderate level."""
-    level = coin.support.levels.get(Level.MODERATE)
-    atr = indicators.average_true_range(bars)
+    level, atr = coin.support.levels.get(Level.MODERATE), coin.figures.daily_atr
     if level is None or level.price is None or not atr:
         return None
     return float(coin.price - level.price) / atr
+
+
+def _momentum(coin: CoinFacts, /) -> float | None:
+    histogram = coin.figures.macd_diff
+    if histogram is None:
+        return None
+    return histogram / float(coin.series.frame["close"].iloc[-1])
+
+
+def _trend_strength(figures: Figures, /) -> float | None:
+    strength, plus, minus = (
+        figures.daily_adx,
+        figures.daily_di_plus,
+        figures.daily_di_minus,
+    )
+    if strength is None or plus is None or minus is None:
+        return None
+    return math.copysign(strength, plus - minus)
 
 
 def _assessment(

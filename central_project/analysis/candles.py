@@ -8,18 +8,30 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from dataclasses import dataclass
-from datetime import datetime, timedelta
-from typing import Final
+from datetime import UTC, datetime, timedelta
+from typing import Any, Final, TypeVar
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
+from central_project.analysis import kernels
+from central_project.analysis.kernels import Floats
+
 COLUMNS: Final = ("open", "high", "low", "close", "volume", "quote_volume")
-PRICES: Final = list(COLUMNS[:4])
 HOUR: Final = pd.Timedelta(hours=1)
 DAY: Final = pd.Timedelta(days=1)
-FIVE_MINUTES: Final = pd.Timedelta(minutes=5)
 MINIMUM_HOURS: Final = 24
+
+_Array = TypeVar("_Array", bound=npt.NDArray[Any])
+Flags = npt.NDArray[np.bool_]
+Moments = npt.NDArray[np.int64]
+"""Microseconds since 1970, UTC: plain numbers, because a run handles half a million."""
+_COLUMN_INDEX: Final = pd.Index(COLUMNS)
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+_MICROSECOND: Final = timedelta(microseconds=1)
+_HOUR: Final = timedelta(hours=1) // _MICROSECOND
+_FIVE_MINUTES: Final = timedelta(minutes=5) // _MICROSECOND
 
 
 class NotEnoughHistory(Exception):
@@ -39,6 +51,24 @@ class CandleSeries:
     """The last row is the unfinished hour, built from its closed 5-minute candles."""
 
 
+@dataclass(frozen=True)
+class _Rows:
+    """Candles by start, oldest first; *values* has one row per column of COLUMNS."""
+
+    starts: Moments
+    values: Floats
+
+    def where(self, chosen: Flags, /) -> _Rows:
+        return _Rows(self.starts[chosen], self.values[:, chosen])
+
+    def and_then(self, later: _Rows, /) -> _Rows:
+        """Join both by start."""
+        starts = np.concatenate((self.starts, later.starts))
+        values = np.concatenate((self.values, later.values), axis=1)
+        order = np.argsort(starts, kind="stable")
+        return _Rows(starts[order], values[:, order])
+
+
 def hourly_series(
     *,
     market: str,
@@ -50,29 +80,30 @@ def hourly_series(
 ) -> CandleSeries:
     """Build the series of the *days* before *now*; raise NotEnoughHistory below 24 hours.
 
-    *hours* and *five_minutes* hold ``started_at`` (aware) and COLUMNS in any order.
+    *hours* and *five_minutes* hold ``started_at`` (aware) and COLUMNS in any order; two
+    rows of one start raise ValueError.
     """
-    moment = _utc(now)
-    this_hour = moment.floor("h")
+    moment = _moment(now)
+    this_hour = moment // _HOUR * _HOUR
+    window_start = this_hour - 24 * days * _HOUR
     closed, current = _closed_and_current(hours, five_minutes, moment)
-    window_start = this_hour - days * DAY
-    # One older row, if there is one, tells the close with which the window begins.
-    before = closed.loc[: window_start - HOUR].iloc[-1:]
-    inside = closed.loc[window_start : this_hour - HOUR]
+    inside = closed.starts[closed.starts >= window_start]
     if len(inside) < MINIMUM_HOURS:
         raise NotEnoughHistory(
             f"{market}: {len(inside)} closed hours, at least {MINIMUM_HOURS} are needed"
         )
-    first = window_start if len(before) else inside.index[0]
-    expected = _expected_hours(first, this_hour, inside.index, maintenance)
-    filled = _fill(pd.concat([before, inside]), expected)
-    if len(current):
-        filled = pd.concat([filled, current])
+    # An older row, if there is one, tells the close with which the window begins.
+    is_older = closed.starts[0] < window_start
+    first = window_start if is_older else int(inside[0])
+    expected = _expected_hours(first, this_hour, inside, maintenance)
+    filled = _fill(closed, expected)
+    if len(current.starts):
+        filled = filled.and_then(current)
     return CandleSeries(
         market=market,
-        frame=filled,
+        frame=_frame(filled),
         missing_share=1 - len(inside) / len(expected),
-        provisional=len(current) > 0,
+        provisional=len(current.starts) > 0,
     )
 
 
@@ -80,28 +111,26 @@ def daily_bars(frame: pd.DataFrame, /) -> pd.DataFrame:
     """Group hourly rows into whole 24-hour blocks that end with the last row."""
     if frame.empty:
         return frame
-    age = (frame.index[-1] - frame.index) // HOUR
-    block = np.asarray(age // 24)
-    whole_blocks = (int(age[0]) + 1) // 24
-    starts = np.flatnonzero(np.diff(block, prepend=block[0] + 1))
-    ends = np.append(starts[1:], len(block)) - 1
-    bars = pd.DataFrame(
-        {
-            "open": frame["open"].to_numpy()[starts],
-            "high": np.maximum.reduceat(frame["high"].to_numpy(), starts),
-            "low": np.minimum.reduceat(frame["low"].to_numpy(), starts),
-            "close": frame["close"].to_numpy()[ends],
-            "volume": np.add.reduceat(frame["volume"].to_numpy(), starts),
-            "quote_volume": np.add.reduceat(frame["quote_volume"].to_numpy(), starts),
-        },
-        index=frame.index[starts],
+    bars, starts = kernels.daily(hours_of(frame), columns_of(frame))
+    return pd.DataFrame(
+        bars.T, index=frame.index[starts], columns=_COLUMN_INDEX, copy=False
     )
-    return bars[block[starts] < whole_blocks]
+
+
+def hours_of(frame: pd.DataFrame, /) -> kernels.Hours:
+    """Return the rows' starts in hours since 1970, as the kernels want them."""
+    return _sealed(frame.index.to_numpy(dtype="datetime64[h]").astype(np.int64))
+
+
+def columns_of(frame: pd.DataFrame, /) -> Floats:
+    """Return the columns as the rows of one array, uncopied where they lie so."""
+    return _sealed(np.ascontiguousarray(frame.to_numpy(dtype="float64").T))
 
 
 def last_days(frame: pd.DataFrame, /, *, days: float) -> pd.DataFrame:
     """Return the rows of the last *days* of a series."""
-    return frame.loc[frame.index[-1] - timedelta(days=days) + HOUR :]
+    since = frame.index[-1] - timedelta(days=days) + HOUR
+    return frame.iloc[int(frame.index.searchsorted(since)) :]
 
 
 def span_days(frame: pd.DataFrame, /) -> float:
@@ -109,87 +138,118 @@ def span_days(frame: pd.DataFrame, /) -> float:
     return float((frame.index[-1] - frame.index[0] + HOUR) / DAY)
 
 
-def _utc(moment: datetime, /) -> pd.Timestamp:
-    if moment.tzinfo is None:
+def _moment(time: datetime, /) -> int:
+    if time.tzinfo is None:
         raise ValueError("now must be an aware datetime: give it a time zone")
-    return pd.Timestamp(moment).tz_convert("UTC")
+    return (time - _EPOCH) // _MICROSECOND
 
 
 def _closed_and_current(
-    hours: pd.DataFrame, five_minutes: pd.DataFrame, moment: pd.Timestamp, /
-) -> tuple[pd.DataFrame, pd.DataFrame]:
+    hours: pd.DataFrame, five_minutes: pd.DataFrame, moment: int, /
+) -> tuple[_Rows, _Rows]:
     """Return all closed hours and the row of the unfinished hour (maybe none)."""
-    this_hour = moment.floor("h")
-    whole = _indexed(hours, until=moment - HOUR)
-    rolled = _roll_up(_indexed(five_minutes, until=moment - FIVE_MINUTES))
+    this_hour = moment // _HOUR * _HOUR
+    whole = _sound_rows(hours, until=moment - _HOUR)
+    rolled = _roll_up(_sound_rows(five_minutes, until=moment - _FIVE_MINUTES))
     # The exchange's own hour wins; an hour it has not delivered yet comes from the minutes.
-    late = rolled[(rolled.index < this_hour) & ~rolled.index.isin(whole.index)]
-    return pd.concat([whole, late]).sort_index(), rolled[rolled.index == this_hour]
+    late = rolled.where(
+        (rolled.starts < this_hour) & ~_is_among(rolled.starts, whole.starts)
+    )
+    closed = whole.and_then(late) if len(late.starts) else whole
+    return closed, rolled.where(rolled.starts == this_hour)
 
 
-def _indexed(rows: pd.DataFrame, /, *, until: pd.Timestamp) -> pd.DataFrame:
+def _sound_rows(rows: pd.DataFrame, /, *, until: int) -> _Rows:
     """Return sound rows that started no later than *until*, by start, oldest first."""
+    starts = _starts(rows)
+    values = np.array([rows[name].to_numpy() for name in COLUMNS], dtype=np.float64)
+    order = np.argsort(starts, kind="stable")
+    read = _Rows(starts[order], values[:, order])
+    if (np.diff(read.starts) == 0).any():
+        raise ValueError("two candles have the same started_at: give each only once")
+    sound = read.where(_is_sound(values[:, order]) & (read.starts <= until))
+    _, high, low, close, volume, quote = sound.values
+    np.copyto(volume, 0.0, where=np.isnan(volume))
+    np.copyto(quote, volume * ((high + low + close) / 3), where=np.isnan(quote))
+    return sound
+
+
+def _starts(rows: pd.DataFrame, /) -> Moments:
+    if rows.empty:
+        return np.empty(0, dtype=np.int64)
     started = pd.DatetimeIndex(rows["started_at"])
-    if len(rows) and started.tz is None:
+    if started.tz is None:
         raise ValueError("started_at must be time-zone aware (UTC)")
-    frame = rows[list(COLUMNS)].astype("float64")
-    index = started.tz_convert("UTC") if len(rows) else pd.DatetimeIndex([], tz="UTC")
-    frame.index = index.as_unit("us").rename("started_at")
-    frame = frame[_sound(frame) & (frame.index <= until)].sort_index()
-    typical = (frame["high"] + frame["low"] + frame["close"]) / 3
-    frame["volume"] = frame["volume"].fillna(0.0)
-    frame["quote_volume"] = frame["quote_volume"].fillna(frame["volume"] * typical)
-    return frame
+    return started.to_numpy(dtype="datetime64[us]").astype(np.int64)
 
 
-def _sound(frame: pd.DataFrame, /) -> pd.Series[bool]:
+def _is_sound(values: Floats, /) -> Flags:
     """Tell which rows can be true: finite, above 0, open and close inside low to high."""
-    prices = frame[PRICES]
-    inside = (frame["high"] == prices.max(axis=1)) & (
-        frame["low"] == prices.min(axis=1)
-    )
+    opened, high, low, close = values[:4]
     # A missing or infinite price fails one of these comparisons.
-    return (
-        inside
-        & (frame["low"] > 0)
-        & (frame["high"] < np.inf)
-        & prices.notna().all(axis=1)
-    )
+    sound: Flags = (low > 0) & (high < np.inf)
+    sound &= (low <= np.minimum(opened, close)) & (high >= np.maximum(opened, close))
+    return sound
 
 
-def _roll_up(minutes: pd.DataFrame, /) -> pd.DataFrame:
+def _roll_up(minutes: _Rows, /) -> _Rows:
     """Aggregate 5-minute rows into hours."""
-    hour = pd.DatetimeIndex(minutes.index).floor("h")
-    return minutes.groupby(hour).agg(
-        {
-            "open": "first",
-            "high": "max",
-            "low": "min",
-            "close": "last",
-            "volume": "sum",
-            "quote_volume": "sum",
-        }
+    if not len(minutes.starts):
+        return minutes
+    hours = minutes.starts // _HOUR * _HOUR
+    first = np.flatnonzero(np.diff(hours, prepend=hours[0] - 1))
+    last = np.append(first[1:], len(hours)) - 1
+    opened, high, low, close, volume, quote = minutes.values
+    values = (
+        opened[first],
+        np.maximum.reduceat(high, first),
+        np.minimum.reduceat(low, first),
+        close[last],
+        np.add.reduceat(volume, first),
+        np.add.reduceat(quote, first),
     )
+    return _Rows(hours[first], np.array(values))
 
 
 def _expected_hours(
-    first: pd.Timestamp,
-    end: pd.Timestamp,
-    present: pd.Index[pd.Timestamp],
-    maintenance: Collection[datetime],
-    /,
-) -> pd.DatetimeIndex:
+    first: int, end: int, present: Moments, maintenance: Collection[datetime], /
+) -> Moments:
     """Return the closed hours from *first* to *end*, without silent maintenance hours."""
-    grid = pd.date_range(first, end, freq="h", inclusive="left", unit="us")
-    away = pd.DatetimeIndex([_utc(moment) for moment in maintenance], tz="UTC")
-    return grid[~grid.isin(away) | grid.isin(present)]
+    grid = np.arange(first, end, _HOUR)
+    if not maintenance:
+        return grid
+    away = np.array([_moment(time) for time in maintenance])
+    return grid[~np.isin(grid, away) | _is_among(grid, present)]
 
 
-def _fill(rows: pd.DataFrame, expected: pd.DatetimeIndex, /) -> pd.DataFrame:
+def _is_among(moments: Moments, known: Moments, /) -> Flags:
+    """Tell which *moments* are in *known*, both ascending."""
+    if not len(known):
+        return np.zeros(len(moments), dtype=np.bool_)
+    place = np.minimum(np.searchsorted(known, moments), len(known) - 1)
+    found: Flags = known[place] == moments
+    return found
+
+
+def _fill(rows: _Rows, expected: Moments, /) -> _Rows:
     """Put *rows* on the *expected* hours; a silent hour repeats the last close."""
-    frame = rows.reindex(rows.index.union(expected))
-    frame["close"] = frame["close"].ffill()
-    for column in ("open", "high", "low"):
-        frame[column] = frame[column].fillna(frame["close"])
-    frame[["volume", "quote_volume"]] = frame[["volume", "quote_volume"]].fillna(0.0)
-    return frame.loc[expected].rename_axis("started_at")
+    place = np.searchsorted(rows.starts, expected, side="right") - 1
+    values = rows.values[:, place]
+    silent = rows.starts[place] != expected
+    values[:3, silent] = values[3, silent]
+    values[4:, silent] = 0.0
+    return _Rows(expected, values)
+
+
+def _frame(rows: _Rows, /) -> pd.DataFrame:
+    index = pd.DatetimeIndex(
+        rows.starts.view("datetime64[us]"), tz="UTC", name="started_at"
+    )
+    return pd.DataFrame(rows.values.T, index=index, columns=_COLUMN_INDEX, copy=False)
+
+
+def _sealed(array: _Array, /) -> _Array:
+    """Return a read-only view: machine code is made for one kind of array only."""
+    view = array.view()
+    view.flags.writeable = False
+    return view

@@ -7,7 +7,7 @@ from datetime import timedelta
 from decimal import Decimal
 from typing import Final
 
-from central_project.analysis.analyzers import CoinFacts, median_turnover
+from central_project.analysis.analyzers import CoinFacts
 
 STABLECOINS: Final = frozenset(
     f"KRW-{code}"
@@ -65,7 +65,7 @@ def refusal(coin: CoinFacts, gates: Gates, /) -> str | None:
         "CAUTION": bool(coin.cautions),
         "TOO_YOUNG": _is_too_young(coin, gates),
         "MISSING_CANDLES": coin.series.missing_share > gates.max_missing,
-        "LOW_TURNOVER": median_turnover(coin.series) < float(gates.min_turnover_24h),
+        "LOW_TURNOVER": (coin.figures.turnover_7d or 0) < float(gates.min_turnover_24h),
         "WIDE_SPREAD": _is_spread_wide(coin, gates),
         "COARSE_TICK": coin.tick_share > gates.max_tick_share,
         "NO_SUPPORT": all(lvl.price is None for lvl in coin.support.levels.values()),

@@ -6,14 +6,13 @@ Limits were set on hourly Upbit closes: over 2022 to 2025 the large coins were i
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from decimal import Decimal
 from typing import Final
 
 import numpy as np
 
-from central_project.analysis import indicators
-from central_project.analysis.candles import CandleSeries, last_days
+from central_project.analysis.indicators import Figures
 from central_project.analysis.rounding import leave_float
 from common.wire import MarketStatus, Phase
 
@@ -38,26 +37,22 @@ RATIO_STEP: Final = Decimal("0.0001")
 
 def market_status(
     *,
-    series: Mapping[str, CandleSeries],
+    figures: Mapping[str, Figures],
     coins_failed: int,
     pipeline: str,
     exchange: str,
 ) -> MarketStatus:
     """Judge the market; `unknown` when the exchange is away or nothing was analysed."""
-    days = _day_changes(series)
-    bitcoin = series.get(BITCOIN)
-    gap = (
-        None
-        if bitcoin is None
-        else indicators.ema_gap(bitcoin.frame["close"], window=7 * 24)
-    )
-    breadth = float(np.mean([change > 0 for change in days.values()])) if days else None
+    days = _known(figures, "change_24h")
+    bitcoin = figures.get(BITCOIN)
+    breadth = float(np.mean([change > 0 for change in days])) if days else None
+    gap = bitcoin.ema_gap_7d if bitcoin else None
     return MarketStatus(
-        phase=_phase(series, days, breadth, gap, exchange),
+        phase=_phase(figures, breadth, gap, exchange),
         breadth=_ratio(breadth),
         btc_trend=_ratio(gap),
-        volatility=_ratio(_median(_volatilities(series))),
-        coins_analysed=len(series),
+        volatility=_ratio(_median(figures, "volatility_3d")),
+        coins_analysed=len(figures),
         coins_failed=coins_failed,
         pipeline=pipeline,
         exchange=exchange,
@@ -65,8 +60,7 @@ def market_status(
 
 
 def _phase(
-    series: Mapping[str, CandleSeries],
-    days: Mapping[str, float],
+    figures: Mapping[str, Figures],
     breadth: float | None,
     gap: float | None,
     exchange: str,
@@ -76,47 +70,33 @@ def _phase(
         return Phase.HALTED
     if exchange != EXCHANGE_OK or breadth is None:
         return Phase.UNKNOWN
-    fall_6h, fall_24h = _median(_falls(series, 6)), _median(_falls(series, 24))
-    if (
-        (fall_6h or 0) >= CRASH_FALL_6H
-        or (fall_24h or 0) >= CRASH_FALL_24H
-        or days.get(BITCOIN, 0) <= -CRASH_BITCOIN_DAY
-    ):
+    fall_24h = _median(figures, "fall_24h") or 0
+    if _is_crash(figures, fall_24h):
         return Phase.CRASH
     weak = breadth < CAUTION_BREADTH and (gap or 0) <= CAUTION_BITCOIN_GAP
-    if weak or (fall_24h or 0) >= CAUTION_FALL_24H:
+    if weak or fall_24h >= CAUTION_FALL_24H:
         return Phase.CAUTION
     return Phase.NORMAL
 
 
-def _day_changes(series: Mapping[str, CandleSeries], /) -> dict[str, float]:
-    """Return each coin's change over the last 24 rows."""
-    closes = {market: one.frame["close"].to_numpy() for market, one in series.items()}
-    return {
-        market: float(close[-1] / close[-25] - 1)
-        for market, close in closes.items()
-        if len(close) > 24
-    }
-
-
-def _falls(series: Mapping[str, CandleSeries], hours: int, /) -> list[float]:
-    """Return how far each coin is below its high of the last *hours*."""
-    frames = (one.frame.iloc[-hours:] for one in series.values())
-    return [float(1 - f["close"].iloc[-1] / f["high"].max()) for f in frames if len(f)]
-
-
-def _volatilities(series: Mapping[str, CandleSeries], /) -> list[float]:
-    """Return each coin's daily volatility over three days."""
-    values = (
-        indicators.realised_volatility(last_days(one.frame, days=3)["close"])
-        for one in series.values()
-        if len(one.frame)
+def _is_crash(figures: Mapping[str, Figures], fall_24h: float, /) -> bool:
+    bitcoin = figures.get(BITCOIN)
+    bitcoin_day = (bitcoin.change_24h if bitcoin else None) or 0
+    return (
+        (_median(figures, "fall_6h") or 0) >= CRASH_FALL_6H
+        or fall_24h >= CRASH_FALL_24H
+        or bitcoin_day <= -CRASH_BITCOIN_DAY
     )
+
+
+def _known(figures: Mapping[str, Figures], name: str, /) -> list[float]:
+    """Return one figure of every coin that has it."""
+    values = (getattr(one, name) for one in figures.values())
     return [value for value in values if value is not None]
 
 
-def _median(values: Iterable[float], /) -> float | None:
-    known = list(values)
+def _median(figures: Mapping[str, Figures], name: str, /) -> float | None:
+    known = _known(figures, name)
     return float(np.median(known)) if known else None
 
 

@@ -99,9 +99,9 @@ def volatility(value: float | None, /) -> Reason | None:
     )
 
 
-def drawdown(value: float, /) -> Reason | None:
+def drawdown(value: float | None, /) -> Reason | None:
     """Say when the coin halved within the 90 days."""
-    if value < 0.5:
+    if value is None or value < 0.5:
         return None
     return Reason(
         code="DEEP_DRAWDOWN",

@@ -12,6 +12,7 @@ import pandas as pd
 
 from central_project.analysis.analyzers import CoinFacts
 from central_project.analysis.candles import COLUMNS, CandleSeries
+from central_project.analysis.indicators import figures_of
 from central_project.analysis.support import calculate_support_levels
 from common.money import KRW_TICKS
 
@@ -82,6 +83,7 @@ def coin(*, market: str = "KRW-AAA", **changes: Any) -> CoinFacts:
         english_name=f"{market} coin",
         price=price,
         series=candles,
+        figures=figures_of(series=candles),
         support=calculate_support_levels(series=candles, price=price, ticks=KRW_TICKS),
         turnover_24h=Decimal(120_000_000_000),
         spread=0.001,

@@ -7,6 +7,7 @@ from decimal import Decimal
 import pytest
 
 from central_project.analysis.candles import CandleSeries
+from central_project.analysis.indicators import figures_of
 from central_project.analysis.market_status import market_status
 from common.wire import MarketStatus, Phase
 from tests.unit.analysis_builders import series
@@ -32,7 +33,10 @@ def judge(
     coins: dict[str, CandleSeries], *, exchange: str = "ok", failed: int = 0
 ) -> MarketStatus:
     return market_status(
-        series=coins, coins_failed=failed, pipeline="ok", exchange=exchange
+        figures={name: figures_of(series=one) for name, one in coins.items()},
+        coins_failed=failed,
+        pipeline="ok",
+        exchange=exchange,
     )
 
 

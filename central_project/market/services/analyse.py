@@ -22,6 +22,7 @@ from central_project.analysis.candles import (
     NotEnoughHistory,
     hourly_series,
 )
+from central_project.analysis.indicators import figures_of
 from central_project.analysis.market_status import market_status
 from central_project.analysis.recommender import (
     CoinRecommender,
@@ -115,7 +116,7 @@ def analyse(
         incumbents=_incumbents(),
     )
     status = market_status(
-        series={fact.market: fact.series for fact in facts},
+        figures={fact.market: fact.figures for fact in facts},
         coins_failed=len(failed),
         pipeline="ok",
         exchange="ok",
@@ -181,6 +182,7 @@ class _Desk:
             english_name=coin.english_name,
             price=ticker.price,
             series=series,
+            figures=figures_of(series=series),
             support=calculate_support_levels(
                 series=series, price=ticker.price, ticks=ticks
             ),
