@@ -10,6 +10,7 @@ from django.core.exceptions import ImproperlyConfigured
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
+from central_project.console import theme
 from central_project.logs import form_of, log_config
 
 BASE_DIR = Path(__file__).resolve().parent.parent
@@ -54,11 +55,15 @@ ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", default=["127.0.0.1", "localhost"])
 CSRF_TRUSTED_ORIGINS = env.list("CSRF_TRUSTED_ORIGINS", default=[])
 
 INSTALLED_APPS = [
-    # Before the admin: its index page is extended by a template of the market app.
+    # Before unfold, and unfold before the admin: the first template of a name wins.
+    "central_project.console",
     "central_project.market",
     "central_project.api",
+    "unfold",
+    "unfold.contrib.filters",
     "django_celery_beat",
     "django_ratelimit",
+    "django_prometheus",
     "rest_framework",
     "drf_spectacular",
     "drf_spectacular_sidecar",
@@ -72,6 +77,7 @@ INSTALLED_APPS = [
     "django.contrib.staticfiles",
 ]
 MIDDLEWARE = [
+    "django_prometheus.middleware.PrometheusBeforeMiddleware",
     "central_project.api.middleware.RequestIdMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
@@ -82,6 +88,7 @@ MIDDLEWARE = [
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "django_prometheus.middleware.PrometheusAfterMiddleware",
 ]
 ROOT_URLCONF = "central_project.urls"
 WSGI_APPLICATION = "central_project.wsgi.application"
@@ -136,6 +143,8 @@ TRUSTED_PROXIES = env.int("DANTARO_TRUSTED_PROXIES", default=0)
 
 LANGUAGE_CODE = "ko"
 LANGUAGES = [("ko", "한국어"), ("en", "English")]
+LOCALE_PATHS = [BASE_DIR / "central_project" / "locale"]
+FORMAT_MODULE_PATH = ["central_project.formats"]
 TIME_ZONE = "Asia/Seoul"
 USE_TZ = True
 STATIC_URL = "static/"
@@ -161,6 +170,7 @@ SESSION_COOKIE_SAMESITE = "Lax"
 SESSION_COOKIE_AGE = 8 * 3600
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = env.bool("HTTPS", default=False)
 X_FRAME_OPTIONS = "DENY"
+UNFOLD = theme.UNFOLD
 
 REST_FRAMEWORK = {
     "DEFAULT_AUTHENTICATION_CLASSES": [
@@ -230,6 +240,14 @@ VALIDITY_SECONDS = _positive("DANTARO_VALIDITY_SECONDS", 900)
 HISTORY_DAYS = _positive("DANTARO_HISTORY_DAYS", 90)
 RETENTION_DAYS = _positive("DANTARO_RETENTION_DAYS", 7)
 FLOWER_URL = env.str("FLOWER_URL", default="")
+METRICS_TOKEN = env.str("METRICS_TOKEN", default="")
+"""Opens /metrics; without one nobody may look."""
+ENVIRONMENT = env.str("DANTARO_ENVIRONMENT", default="production")
+if ENVIRONMENT not in theme.ENVIRONMENTS:
+    raise ImproperlyConfigured(
+        f"DANTARO_ENVIRONMENT must be one of {', '.join(theme.ENVIRONMENTS)},"
+        f" not {ENVIRONMENT!r}. Correct it in .env.central."
+    )
 
 # --- Celery: messages only wake, the database is the timer and the truth ------
 CELERY_BROKER_URL = REDIS_URL
@@ -272,6 +290,7 @@ CELERY_TASK_SEND_SENT_EVENT = True
 CELERY_WORKER_HIJACK_ROOT_LOGGER = False
 CELERY_BEAT_SCHEDULER = "django_celery_beat.schedulers:DatabaseScheduler"
 CELERY_BEAT_MAX_LOOP_INTERVAL = 5
+CELERY_BEAT_SYNC_EVERY = 1  # last_run_at in the database is beat's sign of life
 
 # --- Logs -----------------------------------------------------------------------
 try:

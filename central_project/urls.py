@@ -6,8 +6,12 @@ from django.contrib import admin
 from django.urls import include, path
 from django.views.generic import RedirectView
 
+from central_project.console import home, run_now
+
 urlpatterns = [
     path("", RedirectView.as_view(pattern_name="admin:index"), name="home"),
+    path("admin/live/", admin.site.admin_view(home.live), name="console-live"),
+    path("admin/run-now/", admin.site.admin_view(run_now.run_now), name="run-now"),
     path("admin/", admin.site.urls),
     path("i18n/", include("django.conf.urls.i18n")),
     path("", include("central_project.api.urls")),

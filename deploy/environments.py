@@ -113,6 +113,7 @@ def _central(options: StackOptions, credentials: Credentials) -> dict[str, str]:
         "DANTARO_ENSURE_SECONDS": str(options.ensure_seconds),
         "DANTARO_VALIDITY_SECONDS": str(options.validity_seconds),
         "DANTARO_HISTORY_DAYS": str(options.history_days),
+        "DANTARO_ENVIRONMENT": "demo" if options.mode == "demo" else "production",
     }
 
 

@@ -68,6 +68,7 @@ def django_environment(*, folder: str, given: Mapping[str, str]) -> dict[str, st
         "CACHE_URL": redis_url,
         "UPBIT_BASE_URL": NOWHERE,
         "FLOWER_URL": "",
+        "DANTARO_ENVIRONMENT": "production",
         "LOG_LEVEL": "WARNING",
         "CENTRAL_API_URL": NOWHERE,
         "CENTRAL_API_KEY": "",

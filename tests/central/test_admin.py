@@ -64,7 +64,7 @@ def test_every_model_has_its_pages(hq: Client, model: Any) -> None:
     names = f"admin:{model._meta.app_label}_{model._meta.model_name}"
     row = model.objects.first()
 
-    listing = hq.get(reverse(f"{names}_changelist"))
+    listing = hq.get(reverse(f"{names}_changelist"), follow=True)
     page = hq.get(reverse(f"{names}_change", args=[row.pk]))
 
     assert model in admin.site._registry
@@ -82,7 +82,7 @@ def test_the_first_page_shows_the_pipeline(hq: Client, settings: Any) -> None:
 
     page = hq.get("/admin/").content.decode()
 
-    assert "분석 상태" in page
+    assert "지금 발표된 분석" in page
     assert "유효" in page
     assert "http://127.0.0.1:5555" in page
     assert "/api/docs" in page

@@ -1,0 +1,44 @@
+"""The operator's wish for an analysis now."""
+
+from __future__ import annotations
+
+from django.contrib import messages
+from django.contrib.auth.decorators import permission_required
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.urls import reverse
+from django.utils import timezone
+from django.views.decorators.http import require_POST
+from kombu.exceptions import OperationalError
+
+from central_project.market.services import runs
+from central_project.market.tasks import run_pipeline
+
+EXPIRES: int = 60
+"""Seconds; a worker that takes longer finds the run given up."""
+
+
+@require_POST
+@permission_required("market.add_analysisrun", raise_exception=True)
+def run_now(request: HttpRequest) -> HttpResponse:
+    """Claim the window that is due and wake a worker for it."""
+    try:
+        lease = runs.claim_now(now=timezone.now())
+    except runs.RunBusy:
+        messages.warning(
+            request, "이미 분석하고 있습니다. 끝난 뒤에 다시 눌러 주세요 (보통 1분 안)."
+        )
+        return _home()
+    try:
+        run_pipeline.apply_async(
+            kwargs={"run_id": lease.run_id, "attempt": lease.attempt}, expires=EXPIRES
+        )
+    except OperationalError as error:
+        runs.fail(lease=lease, code="WORKER_LOST", error=str(error))
+        messages.error(request, "Redis가 응답하지 않아 작업을 맡기지 못했습니다.")
+        return _home()
+    messages.success(request, "분석을 시작했습니다. 이 화면이 스스로 새로 고쳐집니다.")
+    return _home()
+
+
+def _home() -> HttpResponse:
+    return HttpResponseRedirect(reverse("admin:index"))
