@@ -60,7 +60,6 @@ INSTALLED_APPS = [
     "central_project.market",
     "central_project.api",
     "unfold",
-    "unfold.contrib.filters",
     "django_celery_beat",
     "django_ratelimit",
     "django_prometheus",

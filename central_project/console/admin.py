@@ -9,6 +9,7 @@ from django.contrib import admin, messages
 from django.contrib.admin.models import ADDITION, CHANGE, DELETION, LogEntry
 from django.contrib.auth.admin import GroupAdmin, UserAdmin
 from django.contrib.auth.models import Group, User
+from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
 from django_celery_beat.admin import (
@@ -121,7 +122,7 @@ class ScheduleAdmin(PeriodicTaskAdmin, OperatorAdmin):  # type: ignore[misc]
     )  # fmt: skip
     list_filter = ("enabled",)
     date_hierarchy = None
-    actions = ("enable_tasks", "disable_tasks", export_csv)
+    actions = ("switch_on", "switch_off", export_csv)
     actions_row = actions_detail = ("run_now",)
     fieldsets = (
         (None, {"fields": ("name", "enabled", "description")}),
@@ -133,6 +134,16 @@ class ScheduleAdmin(PeriodicTaskAdmin, OperatorAdmin):  # type: ignore[misc]
         ("기록", {"fields": ("last_run_at", "total_run_count")}),
     )
     readonly_fields = ("last_run_at", "total_run_count", "crontab_translation")
+
+    @admin.action(description="켜기", permissions=["change"])
+    def switch_on(self, request: HttpRequest, queryset: QuerySet[Any]) -> None:
+        """Let the chosen ones run again."""
+        self.enable_tasks(request, queryset)
+
+    @admin.action(description="끄기", permissions=["change"])
+    def switch_off(self, request: HttpRequest, queryset: QuerySet[Any]) -> None:
+        """Keep the chosen ones from running."""
+        self.disable_tasks(request, queryset)
 
     @badge("상태", {True: "success"}, ordering="enabled")
     def on(self, task: PeriodicTask) -> tuple[bool, str]:
