@@ -120,8 +120,10 @@ def _note_use(key: ApiKey, now: datetime, /) -> None:
 
 def _refuse_in_query(request: Request, /) -> None:
     """Refuse a key in the address: proxies and browsers write addresses down."""
+    words = [
+        word for pair in request.query_params.lists() for word in (pair[0], *pair[1])
+    ]
     names = {name.lower() for name in request.query_params}
-    query = request._request.META.get("QUERY_STRING", "")
-    if KEY_MARK in query or names & _KEY_NAMES:
+    if names & _KEY_NAMES or any(KEY_MARK in word for word in words):
         code, detail = IN_ADDRESS
         raise AuthenticationFailed(detail=detail, code=code)

@@ -9,11 +9,15 @@ from typing import Any
 import pytest
 from django.core.cache import caches
 from django.core.exceptions import ValidationError
+from django.test import RequestFactory
 from django.utils import timezone
 from rest_framework.test import APIClient
 
+from central_project import logs
 from central_project.api import throttling
+from central_project.api.fastlane import FastLane
 from central_project.api.models import ApiKey, digest_of
+from central_project.api.shared_state import usage_by_key
 from tests.central.market_world import publish_run
 
 pytestmark = pytest.mark.django_db
@@ -135,6 +139,35 @@ def test_every_answer_says_what_is_left(reader: APIClient) -> None:
     assert responses[0]["RateLimit"].startswith('"default";r=99;t=')
 
 
+@pytest.mark.parametrize(
+    "query", ["api_key={}", "key=x", "Token=x", "limit={}", "x%5F=%64k_live_A", "{}"]
+)
+def test_a_key_in_the_address_is_refused_and_never_logged(
+    issued: tuple[ApiKey, str],
+    reader: APIClient,
+    query: str,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    secret = issued[1].partition(".")[2]
+    with caplog.at_level(logging.DEBUG):
+        responses = [
+            client.get(f"{STATUS}?{query.format(issued[1])}")
+            for client in (APIClient(), reader)
+        ]
+
+    assert {response.status_code for response in responses} == {401}
+    body = responses[0].json()
+    assert body["code"] == "API_KEY_IN_ADDRESS"
+    assert "revoke" in body["detail"]
+    assert secret not in str(body)
+    lines = [
+        record.getMessage() + logs.formatter("json").format(record)
+        for record in caplog.records
+    ]
+    assert len(lines) >= 2
+    assert not [line for line in lines if secret in line]
+
+
 def test_keys_are_counted_apart_and_may_have_their_own_rate(reader: APIClient) -> None:
     _, text = ApiKey.objects.issue(name="느린 곳", rate="1/3600s")
     slow = APIClient()
@@ -219,3 +252,44 @@ def test_without_redis_the_limit_still_bounds_and_alarms_once(
 
     assert statuses == [200, 200, 429, 429]
     assert len(caplog.records) == 1
+
+
+@pytest.mark.usefixtures("redis_away")
+def test_without_redis_the_lane_steps_aside_and_the_limit_still_bounds(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    _, text = ApiKey.objects.issue(name="x", rate="2/3600s")
+    asked: list[object] = []
+
+    def django(environ: dict[str, Any], start_response: Any) -> list[bytes]:
+        asked.append(environ.get("central.usage"))
+        status = ask(environ["HTTP_AUTHORIZATION"]).status_code
+        start_response(str(status), [])
+        return []
+
+    lane, statuses = FastLane(django), []
+    for _ in range(3):
+        environ = (
+            RequestFactory(HTTP_AUTHORIZATION=f"Bearer {text}").get(STATUS).environ
+        )
+        del environ["HTTP_COOKIE"]
+        lane(environ, lambda status, _: statuses.append(status))
+
+    assert statuses == ["200", "200", "429"]
+    assert asked == [None, None, None]
+    alarms = [r for r in caplog.records if r.levelno == logging.ERROR]
+    assert [r.name for r in alarms] == ["central_project.api.throttling"]
+
+
+@pytest.mark.usefixtures("redis_away")
+def test_a_key_can_be_revoked_without_redis(
+    issued: tuple[ApiKey, str],
+    django_capture_on_commit_callbacks: Any,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    with django_capture_on_commit_callbacks(execute=True):
+        ApiKey.objects.update(revoked_at=timezone.now())
+
+    assert ask(f"Bearer {issued[1]}").status_code == 401
+    assert "api.keys.not_announced" in caplog.text
+    assert usage_by_key(now=timezone.now()) is None
