@@ -35,6 +35,8 @@ BAND_SIGMAS: Final = 2.0
 PROFILE_BINS: Final = 50
 DENSITY_BINS: Final = 160
 VALUE_AREA: Final = 0.70
+TIE: Final = 1e-9
+"""Prices on ticks tie often: the last bits of a float must not decide between equals."""
 
 
 @njit(cache=True, error_model="numpy")
@@ -107,10 +109,10 @@ def swing_cluster(low: Floats, price: float, zone: float) -> float:
     weights = 2.0 ** (-2 * (len(low) - 1 - place) / len(low))
     best, best_start, best_end, start, strength = 0.0, 0, 0, 0, 0.0
     for end in range(len(logs)):
-        if end and logs[end] - logs[end - 1] > 2 * zone:
+        if end and logs[end] - logs[end - 1] > 2 * zone + TIE:
             start, strength = end, 0.0
         strength += weights[end]
-        if strength > best:
+        if strength > best * (1 + TIE):
             best, best_start, best_end = strength, start, end + 1
     group = weights[best_start:best_end]
     return price * math.exp((group * logs[best_start:best_end]).sum() / group.sum())
@@ -129,7 +131,7 @@ def density_peak(low: Floats, traded: Floats, price: float, zone: float) -> floa
     start, width = logs.min(), (logs.max() - logs.min()) / DENSITY_BINS
     counts = _histogram(logs, traded[lively], start, width, DENSITY_BINS)
     kernel = np.exp(-0.5 * (np.arange(DENSITY_BINS) * width / zone) ** 2)
-    best, peak = np.nan, -1.0
+    best, peak = np.nan, 0.0
     for bin_ in range(DENSITY_BINS):
         centre = start + (bin_ + 0.5) * width
         if centre >= 0:  # at or above the price
@@ -137,7 +139,7 @@ def density_peak(low: Floats, traded: Floats, price: float, zone: float) -> floa
         density = 0.0
         for other in range(DENSITY_BINS):
             density += counts[other] * kernel[abs(bin_ - other)]
-        if density > peak:
+        if density > peak * (1 + TIE):
             best, peak = centre, density
     return price * math.exp(best)
 
@@ -198,10 +200,11 @@ def _swing_lows(low: Floats) -> npt.NDArray[np.int64]:
 def _histogram(
     values: Floats, weights: Floats, start: float, width: float, bins: int
 ) -> Floats:
-    """Sum *weights* per bin; the highest value belongs to the last bin."""
+    """Sum *weights* per bin; a value on an edge belongs to the bin above, if there is one."""
     counts = np.zeros(bins)
     for row in range(len(values)):
-        counts[min(int((values[row] - start) / width), bins - 1)] += weights[row]
+        bin_ = int((values[row] - start) / width + TIE)
+        counts[min(bin_, bins - 1)] += weights[row]
     return counts
 
 
@@ -213,7 +216,7 @@ def _value_area_start(profile: Floats) -> int:
     while inside < wanted and (low > 0 or high < len(profile) - 1):
         down = profile[low - 1] if low > 0 else -1.0
         up = profile[high + 1] if high < len(profile) - 1 else -1.0
-        if down >= up:
+        if down >= up * (1 - TIE):
             low -= 1
             inside += down
         else:
