@@ -22,9 +22,7 @@ Hours = npt.NDArray[np.int64]
 
 WINDOW: Final = 14
 """Rows of Wilder's averages, of the money flow and of the stochastic oscillator."""
-BAND_ROWS: Final = 20
 WEEK: Final = 7 * 24
-LONG_BAND_ROWS: Final = 20 * 24
 LEAST_LOSSES: Final = 7 * 24
 TAIL_SHARE: Final = 0.05
 """Share of the worst days that value at risk leaves out."""
@@ -153,7 +151,7 @@ def band(close: Floats, rows: int) -> tuple[float, float]:
 @_compiled
 def _band_position(close: Floats) -> float:
     """Place of the last close in the 20-day band: 0 lower, 1 upper edge."""
-    mean, deviation = band(close, LONG_BAND_ROWS)
+    mean, deviation = band(close, 20 * 24)
     if not deviation > 0:
         return np.nan
     return float((close[-1] - (mean - 2 * deviation)) / (4 * deviation))
@@ -176,16 +174,12 @@ def _money_flow(high: Floats, low: Floats, close: Floats, volume: Floats) -> flo
     if count <= WINDOW:
         return np.nan
     first = count - WINDOW - 1
-    magnitude = math.floor(math.log10(high[first:].max()))
-    unit = 10.0 ** (PRICE_DIGITS - 1 - magnitude)
+    unit = 10.0 ** (PRICE_DIGITS - 1 - math.floor(math.log10(high[first:].max())))
     gained = lost = before = 0.0
     for place in range(first, count):
         # Three whole numbers below 10**12: their sum is exact.
-        units = (
-            np.rint(high[place] * unit)
-            + np.rint(low[place] * unit)
-            + np.rint(close[place] * unit)
-        )
+        units = np.rint(high[place] * unit) + np.rint(low[place] * unit)
+        units += np.rint(close[place] * unit)
         if place > first and units > before:
             gained += units * volume[place]
         elif place > first and units < before:
@@ -373,7 +367,7 @@ def last_row(hours: Hours, rows: Floats) -> Floats:
     high, low, close, volume = rows[1], rows[2], rows[3], rows[4]
     macd, signal, ema_20, ema_50, ema_200, ema_gap, trend = _averages(close)
     adx, plus, minus = _directional(high, low, close)
-    mean, deviation = band(close, BAND_ROWS)
+    mean, deviation = band(close, 20)
     stoch_k, stoch_d = _stochastic(high, low, close)
     at_risk, shortfall = _tail_loss(close)
     week, fortnight = _since(hours, 7), _since(hours, 14)

@@ -1,18 +1,17 @@
-"""Indicators against their definition, factors, ranks, words in two languages."""
+"""Factors of the four analyzers, ranks, words in two languages."""
 
 from __future__ import annotations
 
+import dataclasses
 import math
 from decimal import Decimal
 
 import numpy as np
-import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from ta.volume import MFIIndicator
 
-from central_project.analysis import indicators, phrases
+from central_project.analysis import phrases
 from central_project.analysis.analyzers import (
     ANALYZERS,
     CoinAnalyzer,
@@ -21,162 +20,36 @@ from central_project.analysis.analyzers import (
     TechnicalAnalyzer,
     VolatilityAnalyzer,
     VolumeAnalyzer,
-    median_turnover,
 )
-from central_project.analysis.candles import daily_bars
 from central_project.analysis.ranks import rank_shares
 from central_project.analysis.rounding import leave_float
 from common.wire import Level
 from tests.unit.analysis_builders import coin, series
 
 
-def closes(*values: float) -> pd.Series[float]:
-    return pd.Series(values, dtype="float64")
-
-
 def factors_of(analyzer: CoinAnalyzer, facts: CoinFacts) -> dict[str, float | None]:
     return {factor.name: factor.value for factor in analyzer.analyze(facts).factors}
 
 
-def test_rsi_is_wilders_smoothing_of_gains_and_losses() -> None:
-    close = series(count=400).frame["close"]
-
-    changes = np.diff(close, prepend=close.iloc[0])
-    gain = loss = 0.0
-    for change in changes[1:]:
-        gain += (max(change, 0) - gain) / 14
-        loss += (max(-change, 0) - loss) / 14
-
-    assert indicators.rsi(close) == pytest.approx(100 - 100 / (1 + gain / loss))
-
-
-def test_atr_is_wilders_mean_of_true_ranges() -> None:
-    bars = daily_bars(series(count=24 * 60).frame)
-
-    before = bars["close"].shift(1)
-    ranges = pd.concat(
-        [
-            bars["high"] - bars["low"],
-            (bars["high"] - before).abs(),
-            (bars["low"] - before).abs(),
-        ],
-        axis=1,
-    ).max(axis=1)
-    expected = ranges.iloc[:14].mean()
-    for true_range in ranges.iloc[14:]:
-        expected = (expected * 13 + true_range) / 14
-
-    assert indicators.average_true_range(bars) == pytest.approx(expected)
-
-
 def test_the_sign_of_trend_strength_tells_the_direction() -> None:
-    rising = pd.DataFrame({"close": np.linspace(100, 200, 60)})
-    rising["high"], rising["low"] = rising["close"] + 1, rising["close"] - 1
-    falling = rising.iloc[::-1].reset_index(drop=True)
+    rising = series(count=2160, volatility=0.0)
+    line = np.linspace(100, 200, 2160)
+    for place, shift in enumerate((0, 1, -1, 0)):
+        rising.frame.iloc[:, place] = line + shift
+    falling = dataclasses.replace(
+        rising,
+        frame=rising.frame.iloc[::-1].set_axis(rising.frame.index),
+    )
 
-    up = indicators.directional_strength(rising)
-    down = indicators.directional_strength(falling)
+    up, down = (
+        factors_of(TechnicalAnalyzer(), coin(series=one))["trend_strength"]
+        for one in (rising, falling)
+    )
 
     assert up is not None
     assert down is not None
     assert up > 50
     assert down < -50
-
-
-def test_drawdown_is_the_deepest_fall_from_an_earlier_high() -> None:
-    assert indicators.max_drawdown(closes(10, 20, 15, 18, 5, 30)) == 0.75
-    assert indicators.max_drawdown(closes(1, 2, 3)) == 0
-
-
-def test_efficiency_is_one_for_a_straight_way_and_nought_for_a_return() -> None:
-    assert indicators.efficiency_ratio(closes(1, 2, 3)) == 1
-    assert indicators.efficiency_ratio(closes(1, 2, 1)) == 0
-    assert indicators.efficiency_ratio(closes(1, 1, 1)) is None
-
-
-def test_value_at_risk_is_the_loss_of_the_twentieth_worst_day_share() -> None:
-    days = 100
-    # Every 24th-hour return is one of 0 to -0.99 %, in equal shares.
-    close = closes(*np.exp(np.zeros(24 * days + 24)))
-    for hour in range(24, len(close)):
-        close.iloc[hour] = close.iloc[hour - 24] * (1 - (hour % 100) / 10_000)
-
-    loss = indicators.value_at_risk(close)
-
-    assert loss == pytest.approx(0.0095, abs=0.0002)
-
-
-def test_realised_volatility_is_per_day() -> None:
-    rng = np.random.default_rng(5)
-    close = pd.Series(np.exp(np.cumsum(rng.normal(0, 0.01, 20_000))))
-
-    assert indicators.realised_volatility(close) == pytest.approx(
-        0.01 * math.sqrt(24), rel=0.02
-    )
-
-
-def exact_money_flow(units: pd.DataFrame) -> float | None:
-    """Compute the index in whole price units: no comparison can be wrong."""
-    typical = units[["high", "low", "close"]].sum(axis=1)
-    moves = typical.diff()
-    flows = typical * units["volume"]
-    gained, lost = flows[moves > 0].sum(), flows[moves < 0].sum()
-    return None if gained + lost == 0 else float(100 * gained / (gained + lost))
-
-
-@pytest.mark.parametrize("tick", ["0.0001", "0.001", "0.01", "0.1", "0.00000001"])
-def test_money_flow_takes_an_unchanged_price_as_unchanged(tick: str) -> None:
-    rng = np.random.default_rng(11)
-    wrong = 0
-    for _ in range(40):
-        # Same typical price from different parts most days, one real move each way.
-        centre = np.full(15, int(rng.integers(1_000, 9_999)))
-        centre[[4, 9]] += [3, -3]
-        part = rng.integers(0, 9, 15)
-        units = pd.DataFrame(
-            {"high": centre + part, "low": centre - part, "close": centre, "volume": 7}
-        )
-        units.loc[::2, ["high", "close"]] = units.loc[::2, ["close", "high"]].to_numpy()
-        prices = units[["high", "low", "close"]].map(
-            lambda unit: float(Decimal(int(unit)) * Decimal(tick))
-        )
-        bars = prices.assign(volume=7.0)
-
-        value = indicators.money_flow(bars)
-
-        plain = MFIIndicator(bars["high"], bars["low"], bars["close"], bars["volume"])
-        wrong += plain.money_flow_index().iloc[-1] != pytest.approx(value, abs=1e-6)
-        assert value == pytest.approx(exact_money_flow(units), abs=1e-9)
-    assert wrong > 0, "float noise no longer matters: the exact way may go"
-
-
-@pytest.mark.parametrize("count", [1, 2, 10, 14, 27, 28, 40])
-def test_too_few_rows_give_none_instead_of_an_error(count: int) -> None:
-    frame = series(count=count).frame
-    close = frame["close"]
-
-    values = [
-        indicators.rsi(close.iloc[:14]),
-        indicators.macd_histogram(close.iloc[:34]),
-        indicators.bollinger_position(close, window=41),
-        indicators.ema_change(close, window=21),
-        indicators.ema_gap(close, window=41),
-        indicators.average_true_range(frame.iloc[:2]),
-        indicators.directional_strength(frame.iloc[:27]),
-        indicators.money_flow(frame.iloc[:14]),
-        indicators.realised_volatility(close.iloc[:2]),
-        indicators.value_at_risk(close),
-    ]
-
-    assert values == [None] * len(values)
-
-
-def test_a_price_that_never_moved_has_no_oscillators() -> None:
-    frame = series(count=2160, volatility=0.0).frame
-
-    assert indicators.rsi(frame["close"]) is None
-    assert indicators.bollinger_position(frame["close"], window=480) is None
-    assert indicators.money_flow(daily_bars(frame)) is None
 
 
 @settings(max_examples=40, deadline=None, derandomize=True)
@@ -249,13 +122,14 @@ def test_wilder_markets_have_larger_risk_factors(
 def test_support_distance_is_measured_in_daily_atr() -> None:
     facts = coin()
     level = facts.support.levels[Level.MODERATE].price
-    atr = indicators.average_true_range(daily_bars(facts.series.frame))
     assert level is not None
-    assert atr is not None
+    assert facts.figures.daily_atr is not None
 
     distance = factors_of(TechnicalAnalyzer(), facts)["support_distance"]
 
-    assert distance == pytest.approx(float(facts.price - level) / atr)
+    assert distance == pytest.approx(
+        float(facts.price - level) / facts.figures.daily_atr
+    )
 
 
 def test_one_spike_does_not_make_a_coin_liquid() -> None:
@@ -267,7 +141,6 @@ def test_one_spike_does_not_make_a_coin_liquid() -> None:
         VolumeAnalyzer(), coin(series=quiet, turnover_24h=Decimal(10**12 + 23 * 10**6))
     )
 
-    assert median_turnover(quiet) == 24e6
     assert view["turnover"] == 24e6
     assert view["volume_surge"] == pytest.approx(1e12 / 24e6, rel=0.01)
 
