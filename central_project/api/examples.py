@@ -160,6 +160,12 @@ PROBLEMS: Final[dict[str, tuple[int, str]]] = {
         "Send the header `Authorization: Bearer <API key>`; the operator of the central"
         " server issues keys.",
     ),
+    "API_KEY_IN_ADDRESS": (
+        401,
+        "Send the key in the header `Authorization: Bearer <API key>`, never in the"
+        " address: addresses are written into logs. If this key was real, ask the"
+        " operator of the central server to revoke it and issue a new one.",
+    ),
     "API_KEY_INVALID": (
         401,
         "The API key is not valid. Check that it was copied whole; ask the operator of"

@@ -76,6 +76,7 @@ def demand_bodies(
 _ALWAYS: Final = (
     "PARAMETER_UNKNOWN",
     "API_KEY_MISSING",
+    "API_KEY_IN_ADDRESS",
     "API_KEY_INVALID",
     "API_KEY_EXPIRED",
     "API_KEY_REVOKED",
@@ -201,12 +202,9 @@ _AS_OF: Final = OpenApiParameter(
         ],
     },
     description="지난 분석: run_id 또는 시각 (시간대 필수). 지난 분석은 항상 stale입니다."
-    " A stored past run: its run_id, or a time with its offset for the run that readers"
-    " got then. Answers about the past are always stale.",
-    examples=[
-        OpenApiExample("A time", value="2026-11-23T18:00:00+09:00"),
-        OpenApiExample("A run", value="20261123T090000Z-1"),
-    ],
+    " A stored past run: its run_id (20261123T090000Z-1), or a time with its offset"
+    " (2026-11-23T18:00:00+09:00) for the run that readers got then. Answers about the"
+    " past are always stale.",
 )
 _SYMBOL: Final = OpenApiParameter(
     "symbol",
