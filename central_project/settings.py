@@ -182,7 +182,11 @@ REST_FRAMEWORK = {
     "DEFAULT_THROTTLE_CLASSES": ["central_project.api.throttling.KeyThrottle"],
     "DEFAULT_RENDERER_CLASSES": [
         "central_project.api.renderers.WireRenderer",
-        "rest_framework.renderers.BrowsableAPIRenderer",
+        *(
+            ["rest_framework.renderers.BrowsableAPIRenderer"]
+            if env.bool("API_BROWSABLE", default=True)
+            else []
+        ),
     ],
     "DEFAULT_PARSER_CLASSES": ["rest_framework.parsers.JSONParser"],
     "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
@@ -255,6 +259,7 @@ CELERY_ENABLE_UTC = True
 CELERY_TASK_SERIALIZER = CELERY_RESULT_SERIALIZER = "json"
 CELERY_ACCEPT_CONTENT = ["json"]
 CELERY_RESULT_BACKEND = None
+CELERY_RESULT_EXPIRES = None  # nothing to clean: beat adds no schedule of its own
 CELERY_TASK_IGNORE_RESULT = True
 CELERY_TASK_ACKS_LATE = False
 CELERY_WORKER_PREFETCH_MULTIPLIER = 1

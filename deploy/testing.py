@@ -60,6 +60,7 @@ def django_environment(*, folder: str, given: Mapping[str, str]) -> dict[str, st
     return {
         "SECRET_KEY": "only-for-tests",
         "DEBUG": "0",
+        "API_BROWSABLE": "1",
         "HTTPS": "0",
         "ALLOWED_HOSTS": "127.0.0.1,localhost,testserver",
         "CSRF_TRUSTED_ORIGINS": "",
