@@ -18,7 +18,7 @@ app.autodiscover_tasks()
 @setup_logging.connect
 def _keep_our_logging(**_: Any) -> None:
     """Celery's own formats stay away; what libraries print becomes lines as well."""
-    app.log.redirect_stdouts("WARNING")
+    app.log.redirect_stdouts("WARNING")  # type: ignore[arg-type]  # as celery itself
 
 
 @task_prerun.connect

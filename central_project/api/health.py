@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import tomllib
 from functools import cache
+from typing import Any
 
 import redis
 from django.conf import settings
 from django.db import DatabaseError, connection
 from django.http import HttpRequest, JsonResponse
+from django.utils import timezone
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
-from central_project.market.models import Publication
+from central_project.market.services import vitals
 
 
 def healthz(request: HttpRequest) -> JsonResponse:
@@ -21,16 +23,21 @@ def healthz(request: HttpRequest) -> JsonResponse:
 
 
 def readyz(request: HttpRequest) -> JsonResponse:
-    """Ready while the database answers; Redis may be away, answers are only slower."""
-    database, run_id = _database()
-    is_ready = database == "ok"
-    body = {
-        "status": "ok" if is_ready else "unavailable",
-        "database": database,
-        "redis": _redis(),
-        "run_id": run_id,
-    }
-    return JsonResponse(body, status=200 if is_ready else 503)
+    """200 while the database can be used, 503 without; `degraded` names what is not well.
+
+    A load balancer that took a server away for old data or a lost Redis would only turn
+    a poorer answer into none.
+    """
+    parts = {**_database_parts(), "redis": _redis()}
+    if parts["database"] != "ok":
+        status = "unavailable"
+    else:
+        well = all(
+            parts[name] == "ok" for name in ("migrations", "redis", "beat", "run")
+        )
+        status = "ok" if well else "degraded"
+    code = 503 if status == "unavailable" else 200
+    return JsonResponse({"status": status, **parts}, status=code)
 
 
 def version(request: HttpRequest) -> JsonResponse:
@@ -38,13 +45,27 @@ def version(request: HttpRequest) -> JsonResponse:
     return JsonResponse({"name": "dantaro-central", "version": _version(), "api": 1})
 
 
-def _database() -> tuple[str, str | None]:
+def _database_parts() -> dict[str, Any]:
+    now = timezone.now()
     try:
-        pointer = Publication.objects.select_related("current").first()
+        pending = vitals.pending_migrations()
+        beat, served = vitals.beat(now=now), vitals.served(now=now)
     except DatabaseError:
         connection.close()
-        return "away", None
-    return "ok", pointer.current.run_id if pointer and pointer.current else None
+        return {"database": "away"}
+    return {
+        "database": "ok",
+        "migrations": "pending" if pending else "ok",
+        "beat": beat.state,
+        "beat_age_seconds": _seconds(beat.age),
+        "run": served.state,
+        "run_id": served.run.run_id if served.run else None,
+        "run_age_seconds": _seconds(served.age),
+    }
+
+
+def _seconds(age: Any, /) -> int | None:
+    return None if age is None else round(age.total_seconds())
 
 
 def _redis() -> str:

@@ -9,12 +9,13 @@ from drf_spectacular.views import (
     SpectacularSwaggerView,
 )
 
-from central_project.api import health, views
+from central_project.api import health, metrics, views
 
 urlpatterns = [
     path("healthz", health.healthz),
     path("readyz", health.readyz),
     path("version", health.version),
+    path("metrics", metrics.metrics, name="metrics"),
     path(
         "api/v1/recommendations",
         views.RecommendationsView.as_view(),
