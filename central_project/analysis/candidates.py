@@ -57,7 +57,7 @@ def answers(
     *band_atr*: how many ATR below the price the plain volatility band lies.
     """
     zone = ZONE_ATR * atr / price
-    found = np.empty(7)
+    found = np.empty(len(METHODS))
     found[0] = low.min()
     found[1] = low_quantile(day_lows)
     found[2] = lower_band(close)

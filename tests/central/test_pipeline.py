@@ -48,7 +48,12 @@ def test_a_run_publishes_levels_scores_and_status_together(
     assert [name for name, _ in run.ordered_steps()] == [
         "collect", "analyse", "publish", "prune",
     ]  # fmt: skip
-    assert SupportLevel.objects.filter(run=run).count() == len(MARKETS)
+    supports = SupportLevel.objects.filter(run=run)
+    assert supports.count() == len(MARKETS)
+    # The run's table over all coins reached every coin's levels.
+    levels = [level for row in supports for level in row.levels.values()]
+    assert all(lv["touch_probability"] for lv in levels if lv["price"])
+    assert any(lv["touch_samples"] for lv in levels)
     ranked = Recommendation.objects.filter(run=run)
     assert ranked.count() + run.excluded_count == run.universe_size == len(MARKETS)
     assert list(ranked.order_by("rank").values_list("rank", flat=True)) == list(

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -31,6 +32,7 @@ from central_project.analysis.recommender import (
     Weights,
 )
 from central_project.analysis.support import calculate_support_levels
+from central_project.analysis.touches import TouchTable, calibration_of
 from central_project.market.models import (
     Candle,
     Coin,
@@ -147,11 +149,14 @@ def _builders(
     minutes = read_frames(unit=Unit.FIVE, since=this_hour, until=collected.as_of)
     maintenance = silent_hours(frames=hours.values(), since=since, until=this_hour)
     first_hours = _first_hours()
+    touches = _touch_table(hours, maintenance, collected.as_of, history_days)
     builders = []
     for coin in collected.coins:
         if coin.market in collected.failed:
             continue
-        desk = _Desk(collected, hours, minutes, maintenance, first_hours, history_days)
+        desk = _Desk(
+            collected, hours, minutes, maintenance, first_hours, history_days, touches
+        )
         builders.append((coin, desk.builder(coin)))
     return builders
 
@@ -166,6 +171,7 @@ class _Desk:
     maintenance: list[datetime]
     first_hours: Mapping[str, datetime]
     history_days: int
+    touches: TouchTable
 
     def builder(self, coin: Coin, /) -> Callable[[], CoinFacts]:
         return lambda: self._facts(coin)
@@ -184,7 +190,7 @@ class _Desk:
             series=series,
             figures=figures_of(series=series),
             support=calculate_support_levels(
-                series=series, price=ticker.price, ticks=ticks
+                series=series, price=ticker.price, ticks=ticks, touches=self.touches
             ),
             turnover_24h=ticker.turnover_24h,
             spread=_spread(book),
@@ -207,6 +213,30 @@ class _Desk:
             days=self.history_days,
             maintenance=self.maintenance,
         )
+
+
+def _touch_table(
+    hours: Mapping[str, pd.DataFrame],
+    maintenance: list[datetime],
+    as_of: datetime,
+    history_days: int,
+    /,
+) -> TouchTable:
+    """Pool what all coins' stored hours say about levels, before the first coin's turn."""
+    known = []
+    for market, rows in hours.items():
+        with suppress(NotEnoughHistory):
+            known.append(
+                hourly_series(
+                    market=market,
+                    hours=rows,
+                    five_minutes=empty_frame(),
+                    now=as_of,
+                    days=history_days,
+                    maintenance=maintenance,
+                )
+            )
+    return calibration_of(series=known)
 
 
 def _spread(book: Book | None, /) -> float | None:
