@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import json
 import re
+import subprocess
+import sys
 from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -13,11 +16,15 @@ import yaml
 from django.conf import settings
 from django.core.management import call_command
 from django.test import Client
+from django.utils import timezone
 from pydantic import BaseModel
+from rest_framework.test import APIClient
 
-from central_project.api import examples
+from central_project.api import examples, schema
+from central_project.api.models import ApiKey
 from central_project.api.requests import BundleRequest
 from common import wire
+from tests.central.market_world import publish_run
 
 FILE = Path(settings.BASE_DIR) / "docs" / "openapi" / "central-v1.yaml"
 HANGUL = re.compile("[가-힣]")
@@ -57,8 +64,8 @@ def texts(document: dict[str, Any]) -> Iterator[tuple[str, str]]:
             yield f"{name} {status}", response.get("description", "")
             for header, one in response.get("headers", {}).items():
                 yield f"{name} {status} {header}", one.get("description", "")
-    for name, schema in document["components"]["schemas"].items():
-        for field, one in schema.get("properties", {}).items():
+    for name, model in document["components"]["schemas"].items():
+        for field, one in model.get("properties", {}).items():
             yield f"{name}.{field}", one.get("description", "")
 
 
@@ -138,3 +145,84 @@ def test_the_served_description_is_the_committed_one(
     served = Client().get("/api/schema", headers={"Accept": "application/json"})
 
     assert served.json() == document
+
+
+# --- the guide ---------------------------------------------------------------------
+
+GUIDE = Path(settings.BASE_DIR) / "docs" / "api.md"
+READER = Path(settings.BASE_DIR) / "docs" / "examples" / "central_api_reader.py"
+
+
+def blocks(language: str) -> list[tuple[str, str]]:
+    """Return each fenced block of *language*: what follows the word, and the text."""
+    fences = rf"```{language} ?(\w*)\n(.*?)```"
+    return re.findall(fences, GUIDE.read_text("utf-8"), re.DOTALL)
+
+
+def test_the_guides_bodies_follow_the_contract() -> None:
+    bodies = blocks("json")
+
+    assert len(bodies) >= 4
+    for name, text in bodies:
+        model = getattr(wire, name, None) or getattr(schema, name)
+        read = model.model_validate_json(text)
+        assert json.loads(read.model_dump_json(exclude_unset=True)) == json.loads(text)
+
+
+@pytest.mark.django_db
+def test_the_guides_commands_are_answered(reader: APIClient) -> None:
+    publish_run(now=datetime(2026, 11, 23, 9, tzinfo=UTC))
+    publish_run(now=timezone.now())
+    commands = " ".join(text for _, text in blocks("sh"))
+
+    addresses = re.findall(r'\$CENTRAL(/api/v1/[^"]+)"', commands)
+    sent = re.findall(r"-d '(.*?)'", commands)
+
+    assert len(addresses) >= 7
+    for address in addresses:
+        if address == "/api/v1/bundle":
+            answer = reader.post(address, json.loads(sent.pop(0)))
+        else:
+            answer = reader.get(address)
+        assert answer.status_code == 200, (address, answer.content)
+
+
+def test_the_guide_lists_every_code() -> None:
+    table = GUIDE.read_text("utf-8").partition("<!-- codes -->")[2].partition("\n\n")[0]
+    listed = {
+        (int(row.split("|")[1]), code)
+        for row in table.splitlines()[3:]
+        for code in re.findall(r"`(\w+)`", row)
+    }
+
+    described = {(status, code) for code, (status, _) in examples.PROBLEMS.items()}
+    assert listed == described
+
+
+@pytest.mark.django_db(transaction=True, serialized_rollback=True)
+def test_the_guides_programs_run(live_server: Any, tmp_path: Path) -> None:
+    publish_run(now=timezone.now())
+    _, key = ApiKey.objects.issue(name="guide")
+    snippet = tmp_path / "snippet.py"
+    snippet.write_text(blocks("python")[0][1])
+    environment = {
+        "CENTRAL_URL": live_server.url,
+        "CENTRAL_API_KEY": key,
+        "PYTHONPATH": str(settings.BASE_DIR),
+    }
+
+    def run(*arguments: object) -> str:
+        command = [sys.executable, *map(str, arguments)]
+        done = subprocess.run(
+            command, env=environment, capture_output=True, text=True, timeout=60
+        )
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+    assert run(snippet) == "KRW-BTC 900\n"
+    ranking = run(READER, "--once").splitlines()
+    assert ranking[0].endswith("fresh")
+    assert len(ranking) == 1 + 5
+    environment["CENTRAL_API_KEY"] = "dk_live_wrong"
+    with pytest.raises(AssertionError, match="API_KEY_INVALID"):
+        run(READER, "--once")

@@ -27,6 +27,7 @@ DOCUMENTS = (
     "CHANGELOG.md",
     "docs/architecture.md",
     "docs/decisions.md",
+    "docs/api.md",
     "docs/simulator.md",
 )
 S = TypeVar("S", bound=StrEnum)
