@@ -241,7 +241,6 @@ WINDOW_SECONDS = _positive("DANTARO_WINDOW_SECONDS", 300)
 ENSURE_SECONDS = _positive("DANTARO_ENSURE_SECONDS", 30)
 VALIDITY_SECONDS = _positive("DANTARO_VALIDITY_SECONDS", 900)
 HISTORY_DAYS = _positive("DANTARO_HISTORY_DAYS", 90)
-RETENTION_DAYS = _positive("DANTARO_RETENTION_DAYS", 7)
 FLOWER_URL = env.str("FLOWER_URL", default="")
 METRICS_TOKEN = env.str("METRICS_TOKEN", default="")
 """Opens /metrics; without one nobody may look."""

@@ -5,6 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 from celery import current_app
+from cron_descriptor import (
+    FormatException,
+    MissingFieldException,
+    Options,
+    WrongArgumentException,
+    get_description,
+)
 from django.contrib import admin, messages
 from django.contrib.admin.models import ADDITION, CHANGE, DELETION, LogEntry
 from django.contrib.auth.admin import GroupAdmin, UserAdmin
@@ -153,12 +160,12 @@ class ScheduleAdmin(PeriodicTaskAdmin, OperatorAdmin):  # type: ignore[misc]
     @admin.display(description="주기")
     def timing(self, task: PeriodicTask) -> str:
         """Say how often it runs."""
-        return task.crontab.human_readable if task.crontab else str(task.interval)
+        return in_words(task.crontab) if task.crontab else str(task.interval)
 
     @admin.display(description="시각을 풀어 쓰면")
     def crontab_translation(self, task: PeriodicTask) -> str:
         """Put the crontab into words."""
-        return task.crontab.human_readable if task.crontab else "-"
+        return in_words(task.crontab) if task.crontab else "-"
 
     @action(  # type: ignore[untyped-decorator]
         description="지금 실행",
@@ -198,3 +205,33 @@ class CrontabAdmin(CrontabScheduleAdmin, OperatorAdmin):  # type: ignore[misc]
     """At set times."""
 
     inlines = ()
+    list_display = (
+        "words",
+        "minute",
+        "hour",
+        "day_of_month",
+        "month_of_year",
+        "day_of_week",
+        "timezone",
+    )
+    fields = list_display
+    readonly_fields = ("words",)
+
+    @admin.display(description="풀어 쓰면")
+    def words(self, crontab: CrontabSchedule) -> str:
+        """Put it into words."""
+        return in_words(crontab)
+
+
+def in_words(crontab: CrontabSchedule, /) -> str:
+    """Say in Korean when a crontab is due; its expression if nobody can say."""
+    days = (crontab.day_of_month, crontab.month_of_year, crontab.day_of_week)
+    expression = " ".join((crontab.minute, crontab.hour, *days))
+    options = Options()
+    options.locale_code, options.use_24hour_time_format = "ko_KR", True
+    try:
+        words = get_description(expression, options=options)
+    except (FormatException, MissingFieldException, WrongArgumentException):
+        return f"{expression} ({crontab.timezone})"
+    daily = "매일 " if set(days) == {"*"} and crontab.hour != "*" else ""
+    return f"{daily}{words} ({crontab.timezone})"

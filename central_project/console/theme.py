@@ -113,6 +113,9 @@ UNFOLD: Final[dict[str, Any]] = {
     "SITE_SUBHEADER": "분석 서버 운영",
     "SITE_URL": None,
     "SITE_SYMBOL": "candlestick_chart",
+    "SITE_FAVICONS": [
+        {"rel": "icon", "type": "image/svg+xml", "href": _static("console/icon.svg")}
+    ],
     "SHOW_LANGUAGES": True,
     "SHOW_VIEW_ON_SITE": False,
     "ENVIRONMENT": "central_project.console.theme.environment",

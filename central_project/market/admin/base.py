@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any, TypeVar
+from functools import wraps
+from typing import Any
 
 from django.contrib import admin
 from django.contrib.admin import SimpleListFilter
 from django.db.models import QuerySet
 from django.http import HttpRequest
+from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from unfold.admin import ModelAdmin
 from unfold.paginator import InfinitePaginator
@@ -18,7 +20,7 @@ from central_project.market.models import Publication
 from central_project.market.templatetags.figures import ago, amount
 
 admin.site.index_title = "홈"
-C = TypeVar("C", bound=Callable[..., object])
+Badge = tuple[Any, str]
 
 
 class OperatorAdmin(ModelAdmin):  # type: ignore[misc]  # unfold has no types
@@ -73,13 +75,24 @@ class PublishedFilter(SimpleListFilter):
 
 def badge(
     description: str, colours: Mapping[Any, str], /, *, ordering: str | None = None
-) -> Callable[[C], C]:
-    """Make a column of coloured labels: it returns (key of *colours*, words)."""
+) -> Callable[[Callable[[Any, Any], Badge | None]], Callable[[Any, Any], str]]:
+    """Make a column of coloured labels from (key of *colours*, words), or nothing."""
 
-    def mark(column: C) -> C:
-        shown: Any = admin.display(description=description, ordering=ordering)(column)
-        shown.label = dict(colours)
-        return column
+    def mark(
+        column: Callable[[Any, Any], Badge | None],
+    ) -> Callable[[Any, Any], str]:
+        @admin.display(description=description, ordering=ordering)
+        @wraps(column)
+        def shown(model_admin: Any, row: Any) -> str:
+            label = column(model_admin, row)
+            if label is None:
+                return "-"
+            colour = colours.get(label[0], "unknown")
+            return format_html(
+                '<span class="dt-badge dt-{}">{}</span>', colour, label[1]
+            )
+
+        return shown
 
     return mark
 

@@ -62,11 +62,19 @@ def _line(factor: str, part: dict[str, Any], /) -> FactorLine:
     share = None if part["share"] is None else float(part["share"])
     return FactorLine(
         name=FACTORS.get(factor, (factor,))[0],
-        value="-" if part["value"] is None else f"{float(part['value']):,.6g}",
+        value="-" if part["value"] is None else _figure(float(part["value"])),
         standing=_standing(share),
         share=100 * (share or 0),
         points=Decimal(part["contribution"] or 0),
     )
+
+
+def _figure(value: float, /) -> str:
+    """Write a figure of any size without an exponent."""
+    if abs(value) >= 1000:
+        return f"{value:,.0f}"
+    digits = 2 if abs(value) >= 1 else 6
+    return f"{value:.{digits}f}".rstrip("0").rstrip(".")
 
 
 def _standing(share: float | None, /) -> str:

@@ -48,11 +48,14 @@ def _options(*, reverse: bool, legend: bool) -> str:
             "maintainAspectRatio": False,
             "interaction": {"mode": "index", "intersect": False},
             "plugins": {
-                "legend": {"display": legend, "labels": ticks | {"boxWidth": 12}}
+                "legend": {
+                    "display": legend,
+                    "labels": {"color": "#9ca3af", "boxWidth": 12, "boxHeight": 2},
+                }
             },
             "scales": {
                 "x": {
-                    "ticks": ticks | {"maxTicksLimit": 6, "maxRotation": 0},
+                    "ticks": ticks | {"maxTicksLimit": 5, "maxRotation": 0},
                     "grid": {"display": False},
                 },
                 "y": {"reverse": reverse, "ticks": ticks | whole, "grid": grid},
@@ -125,7 +128,7 @@ def _price_chart(market: str, support: SupportLevel | None, /) -> str:
     rows = rows[:: max(1, len(rows) // POINTS)]
     if not rows:
         return ""
-    labels = [f"{timezone.localtime(moment):%m-%d %H:%M}" for moment, _ in rows]
+    labels = [f"{timezone.localtime(moment):%m-%d %H시}" for moment, _ in rows]
     lines = [_line("종가", [float(close) for _, close in rows], LINE)]
     for name, title in LEVELS.items():
         price = getattr(support, name, None)
@@ -142,6 +145,7 @@ def _line(
         "label": title,
         "data": values,
         "borderColor": colour,
+        "backgroundColor": colour,
         "borderWidth": 1.5,
         "borderDash": [5, 4] if dashed else [],
         "pointRadius": 0,

@@ -23,7 +23,7 @@ from central_project.market.models import (
 from central_project.market.templatetags.figures import ago, amount
 
 READ_ONLY = (
-    "market", "korean_name", "english_name", "listed", "warning", "caution_text",
+    "market", "korean_name", "english_name", "state", "caution_text",
     "hours_from", "hours_until", "minutes_until", "seen_at",
 )  # fmt: skip
 
@@ -64,7 +64,7 @@ class CoinAdmin(OperatorAdmin):
             {
                 "fields": (
                     ("market", "korean_name", "english_name"),
-                    ("listed", "warning", "caution_text"),
+                    ("state", "caution_text"),
                     ("hours_from", "hours_until"), ("minutes_until", "seen_at"),
                 )
             },
@@ -175,9 +175,9 @@ class CoinAdmin(OperatorAdmin):
         return ago(coin.now_as_of)
 
     @badge("추천 제외", {"yes": "danger"}, ordering="excluded")
-    def exclusion(self, coin: Coin) -> tuple[str, str] | str:
+    def exclusion(self, coin: Coin) -> tuple[str, str] | None:
         """Return the reason of an excluded coin."""
-        return ("yes", coin.excluded_reason) if coin.excluded else "-"
+        return ("yes", coin.excluded_reason) if coin.excluded else None
 
     @admin.display(description="주의 표시")
     def caution_text(self, coin: Coin) -> str:

@@ -94,8 +94,8 @@ class RecommendationAdmin(ReadOnlyAdmin):
         "rank", "korean_name", "market", "score", "four", PRICE, "caution", "run",
     )  # fmt: skip
     shown: Any = (
-        ("rank", "score", PRICE), ("korean_name", "market", "run"),
-        "parts", "sentences", "caution", "figures",
+        ("rank", "score", PRICE), ("korean_name", "market"), "run", "sentences",
+        "caution", "parts",
     )  # fmt: skip
     fields = shown
     list_filter = (PublishedFilter,)
@@ -105,7 +105,7 @@ class RecommendationAdmin(ReadOnlyAdmin):
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> list[Any]:
         """All of it."""
-        return [PRICE, "parts", "sentences", "caution", "figures"]
+        return [PRICE, "sentences", "caution", "parts"]
 
     @admin.display(description=" · ".join(ANALYZERS.values()))
     def four(self, row: Recommendation) -> str:
@@ -121,11 +121,6 @@ class RecommendationAdmin(ReadOnlyAdmin):
     def caution(self, row: Recommendation) -> str:
         """Put the warnings into words."""
         return ", ".join(words_for(code) for code in row.warnings) or "-"
-
-    @admin.display(description="지표")
-    def figures(self, row: Recommendation) -> str:
-        """Show the metrics that readers get."""
-        return render_to_string("market/pairs.html", {"pairs": row.metrics})
 
     @admin.display(description="점수 내역")
     def parts(self, row: Recommendation) -> str:

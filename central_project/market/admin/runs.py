@@ -9,7 +9,7 @@ from django.http import HttpRequest
 from django.template.loader import render_to_string
 
 from central_project.market.admin.base import ReadOnlyAdmin, age_column, badge
-from central_project.market.admin.wording import STEPS, words_for
+from central_project.market.admin.wording import FIGURES, STEPS, VALUES, words_for
 from central_project.market.models import AnalysisRun, Publication, RunState
 
 STATE_BADGES: Final = {
@@ -63,11 +63,11 @@ class AnalysisRunAdmin(ReadOnlyAdmin):
         return run.state, run.get_state_display()
 
     @badge("검산", {"ok": "success", "bad": "danger"}, ordering="suspect")
-    def audit_badge(self, run: AnalysisRun) -> tuple[str, str] | str:
+    def audit_badge(self, run: AnalysisRun) -> tuple[str, str] | None:
         """Say whether the second calculation agreed."""
         if run.suspect:
             return "bad", "불일치"
-        return ("ok", "일치") if run.audit else "-"
+        return ("ok", "일치") if run.audit else None
 
     @admin.display(description="소요 (초)")
     def seconds(self, run: AnalysisRun) -> str:
@@ -83,7 +83,9 @@ class AnalysisRunAdmin(ReadOnlyAdmin):
     @admin.display(description="단계별 기록")
     def steps_table(self, run: AnalysisRun) -> str:
         """Show duration, counts and error of each step."""
-        steps = [(STEPS.get(name, name), step) for name, step in run.ordered_steps()]
+        steps = [
+            (STEPS[name], step, _counts(step)) for name, step in run.ordered_steps()
+        ]
         return render_to_string("market/steps.html", {"steps": steps})
 
     @admin.display(description="시장 상태")
@@ -114,7 +116,14 @@ class PublicationAdmin(ReadOnlyAdmin):
         return False
 
 
+def _counts(step: dict[str, Any], /) -> dict[str, Any]:
+    return {FIGURES.get(name, name): n for name, n in step.get("counts", {}).items()}
+
+
 def _pairs(values: dict[str, Any] | None, /) -> str:
     if not values:
         return "-"
-    return render_to_string("market/pairs.html", {"pairs": values})
+    pairs = {
+        FIGURES.get(name, name): VALUES.get(str(v), v) for name, v in values.items()
+    }
+    return render_to_string("market/pairs.html", {"pairs": pairs})

@@ -50,6 +50,7 @@ class ScoreSettingsAdmin(OperatorAdmin):
         ),
         (None, {"fields": ("note",)}),
     )
+    compressed_fields = False
     change_form_after_template = "market/weights_preview.html"
 
     def get_urls(self) -> list[URLPattern]:
@@ -92,7 +93,7 @@ class ScoreSettingsAdmin(OperatorAdmin):
         return row.version
 
     @badge("적용", {"now": "success"})
-    def in_force(self, row: ScoreSettings) -> tuple[str, str] | str:
+    def in_force(self, row: ScoreSettings) -> tuple[str, str] | None:
         """Mark the newest version: the next run takes it."""
         newest = ScoreSettings.objects.latest("pk")
-        return ("now", "사용 중") if row == newest else "-"
+        return ("now", "사용 중") if row == newest else None

@@ -21,6 +21,36 @@ STEPS: Final = {
     "publish": "발표",
     "prune": "정리",
 }
+FIGURES: Final = {
+    "coins": "코인",
+    "failed": "실패",
+    "analysed": "분석",
+    "ranked": "순위",
+    "excluded": "제외",
+    "candles": "캔들",
+    "rows_of_runs": "지난 분석의 행",
+    "calls": "거래소 호출",
+    "throttled": "거절 (429)",
+    "phase": "국면",
+    "breadth": "상승 코인 비율",
+    "btc_trend": "비트코인 추세",
+    "volatility": "변동성",
+    "coins_analysed": "분석한 코인",
+    "coins_failed": "실패한 코인",
+    "pipeline": "파이프라인",
+    "exchange": "거래소",
+}
+"""Names of counts and figures that runs keep."""
+VALUES: Final = {
+    "normal": "정상",
+    "caution": "주의",
+    "crash": "급락",
+    "halted": "거래 정지",
+    "unknown": "알 수 없음",
+    "ok": "정상",
+    "suspect": "검산 불일치",
+    "stale": "오래됨",
+}
 CODES: Final = {
     # why a coin is not ranked
     "STABLECOIN": "스테이블코인",
