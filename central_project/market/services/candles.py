@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Iterable, Sequence
+import struct
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from datetime import datetime, timedelta
 from typing import Any, Final
 
+import numpy as np
 import pandas as pd
 from django.db import connection
 
@@ -39,12 +41,26 @@ _ROLL_UP: Final = """
     GROUP BY market, date_trunc('hour', started_at, 'UTC')
     ON CONFLICT (market, unit, started_at) DO NOTHING
 """
-_READ: Final = (
-    "COPY (SELECT market, started_at AT TIME ZONE 'UTC', open, high, low, close,"
-    " volume, quote_volume FROM market_candle WHERE unit = %s"
-    " AND started_at >= %s AND started_at < %s"
-    " ORDER BY market, started_at) TO STDOUT WITH (FORMAT csv)"
-)
+_READ: Final = """
+    COPY (
+        SELECT market, array_agg(started_at), array_agg(open::float8),
+            array_agg(high::float8), array_agg(low::float8), array_agg(close::float8),
+            array_agg(volume::float8), array_agg(quote_volume::float8)
+        FROM (
+            SELECT * FROM market_candle
+            WHERE unit = %s AND started_at >= %s AND started_at < %s
+                AND (%s::text[] IS NULL OR market = ANY(%s))
+            ORDER BY market, started_at
+        ) AS ordered
+        GROUP BY market
+    ) TO STDOUT WITH (FORMAT binary)
+"""
+"""One row of arrays per market: their elements have one width, so numpy reads them."""
+_HEADER: Final = 19
+_ARRAY_HEADER: Final = 20
+_END: Final = -1
+_POSTGRES_EPOCH: Final = 946_684_800_000_000
+"""2000-01-01 in microseconds since 1970: where the server's timestamps begin."""
 
 
 def store_candles(*, market: str, unit: Unit, rows: Sequence[CandleRow]) -> None:
@@ -66,25 +82,56 @@ def roll_up(*, market: str, since: datetime, until: datetime) -> None:
 
 
 def read_frames(
-    *, unit: Unit, since: datetime, until: datetime
+    *,
+    unit: Unit,
+    since: datetime,
+    until: datetime,
+    markets: Collection[str] | None = None,
 ) -> dict[str, pd.DataFrame]:
-    """Return each market's candles in [since, until): ``started_at`` (UTC) and COLUMNS."""
-    text = io.StringIO()
+    """Return each market's candles in [since, until): ``started_at`` (UTC) and COLUMNS.
+
+    Oldest first; a market without a candle is absent. *markets* limits the answer, and so
+    the memory: 2,160 hours of a market take 0.2 MB while they are read.
+    """
+    wanted = None if markets is None else list(markets)
+    data = io.BytesIO()
     with connection.cursor() as cursor:
-        query = cursor.cursor.mogrify(_READ, [unit.value, since, until])
-        cursor.cursor.copy_expert(query, text)
-    text.seek(0)
-    frame = pd.read_csv(
-        text,
-        header=None,
-        names=["market", "started_at", *COLUMNS],
-        dtype={"market": "str"} | dict.fromkeys(COLUMNS, "float64"),
-    )
-    frame["started_at"] = pd.to_datetime(frame["started_at"], utc=True)
+        query = cursor.cursor.mogrify(_READ, [unit.value, since, until, wanted, wanted])
+        cursor.cursor.copy_expert(query, data)
     return {
-        str(market): rows.drop(columns="market")
-        for market, rows in frame.groupby("market", sort=False)
+        bytes(market).decode(): _frame(starts, columns)
+        for market, starts, *columns in _binary_rows(data.getbuffer())
     }
+
+
+def _binary_rows(data: memoryview, /) -> Iterator[list[memoryview]]:
+    """Yield the fields of each row of the server's binary COPY format."""
+    place = _HEADER
+    while (count := struct.unpack_from(">h", data, place)[0]) != _END:
+        place += 2
+        fields = []
+        for _ in range(count):
+            (length,) = struct.unpack_from(">i", data, place)
+            fields.append(data[place + 4 : place + 4 + length])
+            place += 4 + length
+        yield fields
+
+
+def _frame(starts: memoryview, columns: Sequence[memoryview], /) -> pd.DataFrame:
+    values = np.array([_elements(column, ">f8") for column in columns], dtype="float64")
+    frame = pd.DataFrame(values.T, columns=COLUMNS, copy=False)
+    moments = _elements(starts, ">i8").astype("int64") + _POSTGRES_EPOCH
+    started = pd.DatetimeIndex(moments.view("datetime64[us]"), tz="UTC")
+    frame.insert(0, "started_at", started)
+    return frame
+
+
+def _elements(array: memoryview, kind: str, /) -> np.ndarray[Any, np.dtype[Any]]:
+    """Return the elements of a binary array without NULLs: each after its length."""
+    pairs = np.frombuffer(
+        array, dtype=[("length", ">i4"), ("value", kind)], offset=_ARRAY_HEADER
+    )
+    return pairs["value"]
 
 
 def empty_frame() -> pd.DataFrame:
@@ -98,11 +145,11 @@ def silent_hours(
     *, frames: Iterable[pd.DataFrame], since: datetime, until: datetime
 ) -> list[datetime]:
     """Return the hours in [since, until) without a row of any market: maintenance."""
-    seen: set[Any] = set()
-    for frame in frames:
-        seen.update(frame["started_at"])
-    if not seen:
+    starts = [frame["started_at"].to_numpy("datetime64[us]") for frame in frames]
+    seen = np.unique(np.concatenate(starts)) if starts else np.empty(0)
+    if not len(seen):
         return []
-    grid = pd.date_range(max(min(seen), pd.Timestamp(since)), until, freq="h",
-                         inclusive="left")  # fmt: skip
-    return [hour.to_pydatetime() for hour in grid if hour not in seen]
+    first = max(pd.Timestamp(seen[0], tz="UTC"), pd.Timestamp(since))
+    grid = pd.date_range(first, until, freq="h", inclusive="left", unit="us")
+    silent = ~np.isin(grid.to_numpy("datetime64[us]"), seen)
+    return [hour.to_pydatetime() for hour in grid[silent]]
