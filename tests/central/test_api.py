@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
@@ -422,6 +425,23 @@ def test_a_session_without_staff_rights_opens_nothing(run: AnalysisRun) -> None:
     client.force_login(User.objects.create_user("guest"))
 
     problem_of(client.get(STATUS), 403, "FORBIDDEN")
+
+
+@pytest.mark.parametrize(("value", "pages"), [("0", 1), ("1", 2)])
+def test_a_setting_turns_the_pages_for_people_off(value: str, pages: int) -> None:
+    program = (
+        "from django.conf import settings;"
+        "print(len(settings.REST_FRAMEWORK['DEFAULT_RENDERER_CLASSES']))"
+    )
+    told = subprocess.run(
+        [sys.executable, "-c", program],
+        env={**os.environ, "API_BROWSABLE": value},
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout
+
+    assert int(told) == pages
 
 
 def test_health_checks_answer_without_a_key(run: AnalysisRun) -> None:
