@@ -78,7 +78,6 @@ def django_environment(*, folder: str, given: Mapping[str, str]) -> dict[str, st
         "DANTARO_ENSURE_SECONDS": "30",
         "DANTARO_VALIDITY_SECONDS": "900",
         "DANTARO_HISTORY_DAYS": "90",
-        "DANTARO_RETENTION_DAYS": "7",
         "DANTARO_PULL_SECONDS": "60",
         "DANTARO_SHARDS": "2",
         "DANTARO_INSTANCE": "test",

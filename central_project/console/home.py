@@ -99,7 +99,7 @@ def _run_line(run: AnalysisRun, /) -> dict[str, Any]:
 
 def _exchange_counts(run: AnalysisRun, /) -> dict[str, Any]:
     counts = run.steps.get("collect", {}).get("counts", {})
-    return {"calls": counts.get("calls"), "refused": counts.get("throttled")}
+    return {"calls": counts.get("calls"), "refused": counts.get("refused")}
 
 
 def _keys(now: datetime, /) -> list[KeyLine] | None:

@@ -3,34 +3,50 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
-from typing import Final
 
-from django.conf import settings
-from django.db.models import F, Q
+from django.db import transaction
+from django.db.models import QuerySet
 from django.db.models.functions import Greatest
 
-from central_project.market.models import AnalysisRun, Candle, Coin, Publication, Unit
-from central_project.market.services.backfill import MAX_DAYS
+from central_project.market.models import (
+    AnalysisRun,
+    Candle,
+    Coin,
+    Publication,
+    Retention,
+    Unit,
+)
 
-MINUTES_KEPT: Final = timedelta(days=3)
-"""5-minute candles older than that live on in their hours."""
+
+def prune(*, now: datetime, dry_run: bool = False) -> dict[str, int]:
+    """Delete old runs (never the one readers get) and candles as `Retention` says.
+
+    Returns how many runs, 5-minute candles and hours; with *dry_run* nothing is deleted.
+    """
+    kept = Retention.objects.get(pk=Retention.SINGLE)
+    oldest_hour = now - timedelta(days=kept.hours_days)
+    old = {
+        "runs": _runs(now - timedelta(days=kept.runs_days)),
+        "minutes": _candles(Unit.FIVE, now - timedelta(days=kept.minutes_days)),
+        "hours": _candles(Unit.HOUR, oldest_hour),
+    }
+    if dry_run:
+        return {name: rows.count() for name, rows in old.items()}
+    with transaction.atomic():
+        # What is known of a coin must not reach back further than what is stored.
+        Coin.objects.filter(hours_from__lt=oldest_hour).update(
+            hours_from=Greatest("hours_from", oldest_hour)
+        )
+        return {
+            name: rows.delete()[1].get(rows.model._meta.label, 0)
+            for name, rows in old.items()
+        }
 
 
-def prune(*, now: datetime) -> dict[str, int]:
-    """Delete old runs (never the one readers get) and old candles; return the counts."""
-    oldest_run = now - timedelta(days=settings.RETENTION_DAYS)
+def _runs(before: datetime, /) -> QuerySet[AnalysisRun]:
     current = Publication.objects.exclude(current=None).values("current")
-    runs, _ = (
-        AnalysisRun.objects.filter(window_start__lt=oldest_run)
-        .exclude(pk__in=current)
-        .delete()
-    )
-    oldest_hour = now - timedelta(days=MAX_DAYS)
-    too_old = Q(unit=Unit.FIVE, started_at__lt=now - MINUTES_KEPT) | Q(
-        unit=Unit.HOUR, started_at__lt=oldest_hour
-    )
-    candles, _ = Candle.objects.filter(too_old).delete()
-    Coin.objects.filter(hours_from__lt=oldest_hour).update(
-        hours_from=Greatest(F("hours_from"), oldest_hour)
-    )
-    return {"rows_of_runs": runs, "candles": candles}
+    return AnalysisRun.objects.filter(window_start__lt=before).exclude(pk__in=current)
+
+
+def _candles(unit: Unit, before: datetime, /) -> QuerySet[Candle]:
+    return Candle.objects.filter(unit=unit, started_at__lt=before)
