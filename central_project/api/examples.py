@@ -214,3 +214,80 @@ PROBLEMS: Final[dict[str, tuple[int, str]]] = {
     ),
 }
 """Every code an integrator meets: its status and a ``detail`` as it is sent."""
+
+REPORT_CARD: Final[dict[str, Any]] = {
+    "schema_version": 1,
+    "served": None,
+    "walk_forward": {
+        "schema_version": 1,
+        "section": "walk_forward",
+        "since": "2026-08-25T00:00:00Z",
+        "until": "2026-11-23T00:00:00Z",
+        "dates": 91,
+        "step_days": 1,
+        "markets": 214,
+        "score_version": "v1",
+        "finding": "no_evidence",
+        "summary": {"ko": "우위의 증거가 없습니다.", "en": "No evidence of an edge."},
+        "questions": [
+            {
+                "code": "ranking",
+                "finding": "no_evidence",
+                "question": {
+                    "ko": "점수가 높은 코인이 이후 더 올랐나?",
+                    "en": "Did coins with a higher score rise more?",
+                },
+                "answer": {"ko": "우위의 증거 없음", "en": "no evidence of an edge"},
+            }
+        ],
+        "bar": {
+            "headline_tests": 18,
+            "headline_z": "3.64",
+            "part_tests": 80,
+            "part_z": "4",
+            "rule": {"ko": "본페로니 기준", "en": "Bonferroni"},
+        },
+        "ranking": None,
+        "starts": None,
+        "levels": {
+            "aggressive": {
+                "touch": None,
+                "bounce": {
+                    "touches": 1575,
+                    "placebo_touches": 6515,
+                    "rate": {
+                        "value": "0.435873",
+                        "low": "0.28",
+                        "high": "0.59",
+                        "t": "9.1",
+                        "n": 5,
+                    },
+                    "placebo": {
+                        "value": "0.481658",
+                        "low": "0.34",
+                        "high": "0.62",
+                        "t": "9.6",
+                        "n": 5,
+                    },
+                    "difference": {
+                        "value": "-0.045785",
+                        "low": "-0.111203",
+                        "high": "0.019634",
+                        "t": "-1.95",
+                        "n": 5,
+                        "z": "-1.52",
+                        "finding": "no_evidence",
+                    },
+                },
+            }
+        },
+        "notes": [],
+        "computed_at": "2026-11-23T19:20:41Z",
+    },
+    "reasons": {
+        "served": {
+            "ko": "아직 계산하지 않았습니다. 하루에 한 번 계산합니다.",
+            "en": "Not computed yet; it is computed once a day, when there is enough history.",
+        }
+    },
+}

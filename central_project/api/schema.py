@@ -12,6 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from central_project.api import examples
 from central_project.api.errors import MEDIA_TYPE
+from central_project.api.report_answer import ReportCardAnswer
 from central_project.api.requests import BundleRequest
 from common import wire
 
@@ -298,6 +299,22 @@ CANDLES: Final[dict[str, Any]] = {
             "NOT_ANALYSED",
             "RUN_NOT_KEPT",
         ),
+    },
+}
+REPORT_CARD: Final[dict[str, Any]] = {
+    "operation_id": "report_card",
+    "summary": "성적표 · Report card",
+    "description": "추천과 지지선이 그 뒤 얼마나 맞았는지. 두 부분을 섞지 않습니다:"
+    " ``served``는 실제로 제공한 분석, ``walk_forward``는 지금의 계산식을 과거에 적용한"
+    " 결과입니다. 증거가 없으면 없다고 말합니다.\n\nHow recommendations and levels did in"
+    " the market that followed: ``served`` judges stored runs, ``walk_forward`` today's"
+    " formulas on past candles. Where there is no evidence of an edge it says so. A section"
+    " that is not there yet is null with a reason.",
+    "parameters": [*_CACHED, *_HEADERS],
+    "responses": {
+        200: _answer(ReportCardAnswer, examples.REPORT_CARD),
+        **_UNCHANGED,
+        **_problems(),
     },
 }
 BUNDLE: Final[dict[str, Any]] = {

@@ -9,7 +9,7 @@ from drf_spectacular.views import (
     SpectacularSwaggerView,
 )
 
-from central_project.api import health, metrics, views
+from central_project.api import health, metrics, report_card, views
 
 urlpatterns = [
     path("healthz", health.healthz),
@@ -30,6 +30,11 @@ urlpatterns = [
         "api/v1/market-status", views.MarketStatusView.as_view(), name="market-status"
     ),
     path("api/v1/candles/<str:symbol>", views.CandlesView.as_view(), name="candles"),
+    path(
+        "api/v1/report-card",
+        report_card.ReportCardView.as_view(),
+        name="report-card",
+    ),
     path("api/v1/bundle", views.BundleView.as_view(), name="bundle"),
     path("api/v1/", views.IndexView.as_view(), name="api-index"),
     path(

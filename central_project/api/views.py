@@ -162,6 +162,7 @@ class IndexView(MarketView):
                 "support_levels": reverse("support-levels", args=["KRW-BTC"]),
                 "market_status": reverse("market-status"),
                 "candles": reverse("candles", args=["KRW-BTC"]),
+                "report_card": reverse("report-card"),
                 "bundle": reverse("bundle"),
                 "docs": reverse("api-docs"),
             }

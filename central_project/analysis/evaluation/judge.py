@@ -20,7 +20,7 @@ from central_project.analysis.evaluation.card import (
     ReportCard,
     StartCard,
     StartsCard,
-    TestedFigure,
+    JudgedFigure,
     Text,
     TouchCard,
 )
@@ -127,9 +127,20 @@ def _figure(one: Estimate, /) -> Figure:
     )
 
 
-def _tested(one: Trial, bar: float, /) -> TestedFigure:
+def _rate(one: Estimate, /) -> Figure:
+    """Return a share; its interval ends at 0 and 1."""
+    figure = _figure(one)
+    bounds = {
+        name: min(max(value, Decimal(0)), Decimal(1))
+        for name in ("low", "high")
+        if (value := getattr(figure, name)) is not None
+    }
+    return figure.model_copy(update=bounds)
+
+
+def _tested(one: Trial, bar: float, /) -> JudgedFigure:
     spread = one.estimate.spread
-    return TestedFigure(
+    return JudgedFigure(
         **_figure(one.estimate).model_dump(),
         z=_maybe(one.z, step=T_STEP),
         ratio=_maybe(one.estimate.value / spread if spread else None, step=T_STEP),
@@ -153,7 +164,7 @@ def _ranking(ranking: RankingFigures, panel: Panel, bars: Bars, /) -> RankingCar
             )
             for name, trials in ranking.parts.items()
         ],
-        turnover=_figure(ranking.turnover) if ranking.turnover else None,
+        turnover=_rate(ranking.turnover) if ranking.turnover else None,
         curve=[
             CurvePoint(at=panel.as_of[date], value=_number(value))
             for date, value in ranking.curve
@@ -170,7 +181,8 @@ def _horizon(one: HorizonFigures, bar: float, /) -> HorizonCard:
         served_list=_tested(one.served, bar) if one.served else None,
         best_vs_median=_figure(one.best_vs_median),
         twin_vs_median=_figure(one.twin_vs_median),
-        hit_rate=_figure(one.hit_rate),
+        hit_rate=_rate(one.hit_rate),
+        twin_hit_rate=_rate(one.twin_hit_rate),
         spread=_tested(one.spread, bar) if one.spread else None,
         fifths=[_figure(group) for group in one.fifths],
         tenths=[_figure(group) for group in one.tenths],
@@ -191,8 +203,8 @@ def _starts(starts: Starts, bars: Bars, /) -> StartsCard:
 def _start(one: StartFigures, /) -> StartCard:
     return StartCard(
         starts=one.starts,
-        hit=_figure(one.hit),
-        reached={days: _figure(share) for days, share in one.reached.items()},
+        hit=_rate(one.hit),
+        reached={days: _rate(share) for days, share in one.reached.items()},
         hours_to_hit=_maybe(one.hours_to_hit),
         fall=_number(math.expm1(one.fall)),
         fall_worst=_number(math.expm1(one.fall_worst)),
@@ -212,14 +224,14 @@ def _touch(one: TouchFigures, bar: float, /) -> TouchCard:
         days=one.days,
         n=one.n,
         stated=_number(one.stated),
-        touched=_figure(one.touched),
+        touched=_rate(one.touched),
         difference=_over_blocks(
             one.difference, calibration_of(one.difference, bar=bar)
         ),
         brier=_number(one.brier),
         base_brier=_number(one.base_brier),
         bins=[
-            BinCard(n=b.n, stated=_number(b.stated), touched=_figure(b.touched))
+            BinCard(n=b.n, stated=_number(b.stated), touched=_rate(b.touched))
             for b in one.bins
         ],
     )
@@ -229,13 +241,13 @@ def _bounce(one: BounceFigures, bar: float, /) -> BounceCard:
     return BounceCard(
         touches=one.touches,
         placebo_touches=one.placebo_touches,
-        rate=_figure(one.rate),
-        placebo=_figure(one.placebo),
+        rate=_rate(one.rate),
+        placebo=_rate(one.placebo),
         difference=_over_blocks(one.difference, finding_of(one.difference.z, bar=bar)),
     )
 
 
-def _over_blocks(one: Estimate, finding: Finding, /) -> TestedFigure:
-    return TestedFigure(
+def _over_blocks(one: Estimate, finding: Finding, /) -> JudgedFigure:
+    return JudgedFigure(
         **_figure(one).model_dump(), z=_maybe(one.z, step=T_STEP), finding=finding
     )

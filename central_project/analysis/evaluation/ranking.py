@@ -28,6 +28,7 @@ from central_project.analysis.evaluation.inference import (
     mean_over_dates,
     standard_ranks,
     tried,
+    twin_of,
 )
 from central_project.analysis.evaluation.panel import Panel
 from central_project.analysis.evaluation.prices import PriceHistory
@@ -51,7 +52,9 @@ class HorizonFigures:
     best_vs_median: Estimate
     twin_vs_median: Estimate
     hit_rate: Estimate
-    """Share of dates on which the best fifth beat the universe's median."""
+    """Share of dates on which the best fifth's mean beat the universe's median."""
+    twin_hit_rate: Estimate
+    """The same of a random list: few coins that soar lift its mean above the median, too."""
     spread: Trial | None
     """Best minus worst fifth; None where not all scores are kept."""
     fifths: tuple[Estimate, ...]
@@ -124,9 +127,7 @@ def _horizon(panel: Panel, prices: PriceHistory, days: int, /) -> HorizonFigures
         weights=equal_weights(best), outcomes=excess * universe, window=window
     )
     assert vs_median is not None  # noqa: S101 (the same dates as `better`)
-    wins = (equal_weights(best) * excess).sum(1) > 0
-    hit_rate = mean_over_dates(wins.astype(np.float64), window=window)
-    assert hit_rate is not None  # noqa: S101
+    hit_rate, twin_hit_rate = _hit_rates(best, excess * universe, window)
     fifths = groups_of(panel, universe, dates, FIFTHS)
     means = _group_means(fifths, excess, window)
     return HorizonFigures(
@@ -138,6 +139,7 @@ def _horizon(panel: Panel, prices: PriceHistory, days: int, /) -> HorizonFigures
         best_vs_median=vs_median.estimate,
         twin_vs_median=vs_median.twin,
         hit_rate=hit_rate,
+        twin_hit_rate=twin_hit_rate,
         spread=_spread(fifths, gains, window),
         fifths=means,
         tenths=_group_means(groups_of(panel, universe, dates, TENTHS), excess, window),
@@ -176,6 +178,19 @@ def _parts(panel: Panel, prices: PriceHistory, /) -> dict[str, dict[int, Trial]]
 def _medians(gains: Floats, universe: Mask, /) -> Floats:
     medians: Floats = np.nanmedian(np.where(universe, gains, np.nan), axis=1)
     return medians
+
+
+def _hit_rates(best: Mask, excess: Floats, window: int, /) -> tuple[Estimate, Estimate]:
+    """Return how often the best coins' mean excess is above 0, and a random list's."""
+    used = best.any(0)
+    weights, gains = equal_weights(best)[:, used], excess[:, used]
+    found = []
+    for outcomes in (gains, gains[:, twin_of(gains.shape[1])]):
+        wins = (weights * outcomes).sum(1) > 0
+        rate = mean_over_dates(wins.astype(np.float64), window=window)
+        assert rate is not None  # noqa: S101 (there is at least one date)
+        found.append(rate)
+    return found[0], found[1]
 
 
 def _served(
