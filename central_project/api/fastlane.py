@@ -12,7 +12,7 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Iterable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime
 from functools import lru_cache
 from typing import Any, Final, NamedTuple
@@ -21,6 +21,7 @@ from django.conf import settings
 from django.db import Error as DatabaseError
 from django.http.request import split_domain_port, validate_host
 from django.utils import timezone
+from prometheus_client import Counter
 from redis import RedisError
 from rest_framework.exceptions import AuthenticationFailed
 
@@ -37,7 +38,7 @@ from central_project.api.forms import (
     support_name,
 )
 from central_project.api.middleware import chosen_id
-from central_project.api.models import ApiKey, digest_of
+from central_project.api.models import KEY_FORM, ApiKey, digest_of
 from central_project.api.throttling import (
     API,
     COUNTED,
@@ -46,18 +47,16 @@ from central_project.api.throttling import (
     shared_counter,
     usage_after,
 )
-from common.wire import MAX_RECOMMENDATIONS
+from common.wire import MAX_RECOMMENDATIONS, SYMBOL_PATTERN
 
 MAX_COPIES: Final = 10_000
 """API keys that one process remembers; beyond it begins anew."""
 REST_SECONDS: Final = 1.0
 """After Redis or the database failed, everything goes to Django for so long."""
 _TRIES: Final = 3
-_BEARER: Final = re.compile(r"Bearer (dk_live_[A-Za-z0-9]{8}\.[A-Za-z0-9_-]{43})")
-_PATH: Final = re.compile(
-    r"/api/v1/(?:(recommendations)|(market-status)|support-levels/(KRW-[A-Z0-9]{1,20}))"
-)
-_LIMIT: Final = re.compile(r"limit=([0-9]{1,2})")
+_V1: Final = "/api/v1"
+_SYMBOL: Final = re.compile(SYMBOL_PATTERN, re.ASCII)
+_LIMIT: Final = re.compile(r"limit=([0-9]{1,2})", re.ASCII)
 _FOREIGN: Final = (
     *("HTTP_COOKIE", "HTTP_ACCEPT_LANGUAGE", "HTTP_TRANSFER_ENCODING"),
     *("HTTP_X_HTTP_METHOD_OVERRIDE", "HTTP_RANGE", "HTTP_EXPECT"),
@@ -72,6 +71,9 @@ _ALWAYS: Final = {
     "Cross-Origin-Opener-Policy": "same-origin",
 }
 """What the framework and the middleware add to every answer."""
+_ANSWERED: Final = Counter(
+    "dantaro_fast_lane_answers", "Requests answered before Django", ["status"]
+)
 _VARY: Final = {"Vary": "Accept-Encoding, Accept, Accept-Language"}
 
 
@@ -196,15 +198,13 @@ class FastLane:
         if standing is None:
             standing = answers.current_run(now=now).standing.pack()
             shared_state.announce(standing, replace=False)
-        old, copies = (
-            self._copies,
-            _Copies(shared_state.Shared(keys, standing), Standing.unpack(standing)),
+        old, shared = self._copies, shared_state.Shared(keys, standing)
+        self._copies = copies = _Copies(
+            shared,
+            Standing.unpack(standing),
+            keys=old.keys if old and old.shared.keys == keys else {},
+            forms=old.forms if old and old.shared.standing == standing else {},
         )
-        if old is not None and old.shared.keys == keys:
-            copies = replace(copies, keys=old.keys)
-        if old is not None and old.shared.standing == standing:
-            copies = replace(copies, forms=old.forms)
-        self._copies = copies
         return copies
 
 
@@ -213,18 +213,21 @@ def question_of(environ: dict[str, Any], /) -> Question | None:
     get = environ.get
     if environ["REQUEST_METHOD"] != "GET" or any(name in environ for name in _FOREIGN):
         return None
-    bearer = _BEARER.fullmatch(get("HTTP_AUTHORIZATION", ""))
-    name = _name(environ["PATH_INFO"], get("QUERY_STRING", ""))
+    scheme, _, key = get("HTTP_AUTHORIZATION", "").partition(" ")
     is_usual = (
-        get("HTTP_ACCEPT", "*/*") in ("*/*", "application/json")
+        (scheme == "Bearer" and KEY_FORM.fullmatch(key))
+        and get("HTTP_ACCEPT", "*/*") in ("*/*", "application/json")
         and get("CONTENT_LENGTH", "") in ("", "0")
         and _is_our_host(get("HTTP_HOST", ""), tuple(settings.ALLOWED_HOSTS))
     )
-    if bearer is None or name is None or not is_usual:
+    if not is_usual:
+        return None
+    name = _name(environ["PATH_INFO"], get("QUERY_STRING", ""))
+    if name is None:
         return None
     return Question(
         name=name,
-        key=bearer[1],
+        key=key,
         gzipped=accepts_gzip(get("HTTP_ACCEPT_ENCODING", "")),
         if_none_match=get("HTTP_IF_NONE_MATCH", ""),
         request_id=chosen_id(get("HTTP_X_REQUEST_ID", "")),
@@ -233,18 +236,18 @@ def question_of(environ: dict[str, Any], /) -> Question | None:
 
 @lru_cache(maxsize=2048)
 def _name(path: str, query: str, /) -> str | None:
-    match = _PATH.fullmatch(path)
-    if match is None:
-        return None
-    is_list, is_status, symbol = match.groups()
-    if is_list:
-        limit = _LIMIT.fullmatch(query)
+    if path == f"{_V1}/recommendations":
+        limit = _LIMIT.fullmatch(query) if query else None
         asked = int(limit[1]) if limit else MAX_RECOMMENDATIONS
         is_good = (limit or not query) and 1 <= asked <= MAX_RECOMMENDATIONS
         return recommendations_name(asked) if is_good else None
     if query:
         return None
-    return STATUS if is_status else support_name(symbol)
+    if path == f"{_V1}/market-status":
+        return STATUS
+    symbol = path.removeprefix(f"{_V1}/support-levels/")
+    is_levels = symbol != path and _SYMBOL.fullmatch(symbol)
+    return support_name(symbol) if is_levels else None
 
 
 @lru_cache(maxsize=64)
@@ -273,7 +276,9 @@ def _sent(
     }
     if form.is_known(question.if_none_match):
         headers["Content-Length"] = "0"
+        _ANSWERED.labels("304").inc()
         return _Answer("304 Not Modified", list(headers.items()), b"")
     headers["Content-Type"] = "application/json"
     headers["Content-Length"] = str(len(form.body))
+    _ANSWERED.labels("200").inc()
     return _Answer("200 OK", list(headers.items()), form.body)

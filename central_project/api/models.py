@@ -19,7 +19,9 @@ from central_project.api.shared_state import keys_changed
 DEFAULT_RATE: Final = "100/60s"
 KEY_MARK: Final = "dk_live_"
 """Every key's text begins with it."""
-_KEY: Final = re.compile(KEY_MARK + r"([A-Za-z0-9]{8})\.([A-Za-z0-9_-]{43})", re.ASCII)
+KEY_FORM: Final = re.compile(
+    KEY_MARK + r"([A-Za-z0-9]{8})\.([A-Za-z0-9_-]{43})", re.ASCII
+)
 _RATE: Final = re.compile(r"[1-9][0-9]{0,6}/[1-9][0-9]{0,4}s", re.ASCII)
 _NO_KEY_DIGEST: Final = hashlib.sha256(b"no such key").hexdigest()
 _PREFIX_LETTERS: Final = "ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz23456789"
@@ -71,7 +73,7 @@ class ApiKeyQuerySet(models.QuerySet["ApiKey"]):
 
     def find(self, text: str, /) -> ApiKey | None:
         """Return the key whose text this is, expired or revoked ones too."""
-        parts = _KEY.fullmatch(text)
+        parts = KEY_FORM.fullmatch(text)
         key = self.filter(prefix=parts[1]).first() if parts else None
         # Compared even without a row: a wrong prefix takes as long as a wrong secret.
         stored = key.digest if key else _NO_KEY_DIGEST

@@ -12,7 +12,8 @@ import logging
 import secrets
 from collections import Counter
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from typing import Any, Final, NamedTuple
 
 from django.core.cache import caches
@@ -114,8 +115,8 @@ def keys_changed() -> None:
 def mark_keys() -> bytes:
     """Return the mark of the keys, set now if nobody has."""
     place, mark = _place("keys"), secrets.token_bytes(12)
-    before = _redis().set(place, mark, nx=True, get=True, ex=_KEYS_SECONDS)
-    return bytes(before or mark)
+    is_ours = _redis().set(place, mark, nx=True, ex=_KEYS_SECONDS)
+    return bytes(mark if is_ours else _redis().get(place) or mark)
 
 
 def announce(standing: bytes, /, *, replace: bool) -> None:
@@ -166,9 +167,16 @@ def _redis() -> Any:
     return get_redis_connection(ALIAS)
 
 
+@lru_cache(maxsize=64)
 def _place(name: str, /) -> str:
     return str(caches[ALIAS].make_key(name))
 
 
 def _calls_of(now: datetime, /) -> str:
-    return _place(f"calls:{timezone.localdate(now):%Y%m%d}")
+    return _calls_at(int(now.timestamp()) // 60)
+
+
+@lru_cache(maxsize=2 * DAYS)
+def _calls_at(minute: int, /) -> str:
+    moment = datetime.fromtimestamp(60 * minute, tz=UTC)
+    return _place(f"calls:{timezone.localdate(moment):%Y%m%d}")
