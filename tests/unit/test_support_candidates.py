@@ -30,14 +30,23 @@ class Month:
 
     def cluster(self) -> float:
         zone = candidates.ZONE_ATR * ATR / self.price
-        return candidates.swing_cluster(self.low, self.price, zone)
+        return candidates.swing_cluster(sealed(self.low), self.price, zone)
 
     def peak(self) -> float:
         zone = candidates.ZONE_ATR * ATR / self.price
-        return candidates.density_peak(self.low, self.traded, self.price, zone)
+        low, traded = sealed(self.low), sealed(self.traded)
+        return candidates.density_peak(low, traded, self.price, zone)
 
     def value_area(self) -> float:
-        return candidates.value_area_low(self.high, self.low, self.close, self.traded)
+        columns = (self.high, self.low, self.close, self.traded)
+        return candidates.value_area_low(*map(sealed, columns))
+
+
+def sealed(array: Floats) -> Floats:
+    """Return a read-only view, the kind of array the product compiles for."""
+    view = array.view()
+    view.flags.writeable = False
+    return view
 
 
 def planted() -> Month:
@@ -97,15 +106,14 @@ def test_candidates_without_trades_stay_silent() -> None:
 
 def test_plain_figures_equal_those_of_numpy_and_ta() -> None:
     walk = series(count=24 * 30, seed=5)
-    close = walk.frame["close"]
-    lows = daily_bars(walk.frame)["low"].to_numpy()
+    ground, close = ground_of(series=walk), walk.frame["close"]
 
-    band = BollingerBands(close, window=len(close)).bollinger_lband().iloc[-1]
+    band = candidates.lower_band(ground.close)
+    quantile = candidates.low_quantile(ground.day_low)
 
-    assert candidates.lower_band(close.to_numpy()) == pytest.approx(band, rel=1e-9)
-    assert candidates.low_quantile(lows) == pytest.approx(
-        np.quantile(lows, 0.10), rel=1e-12
-    )
+    known = BollingerBands(close, window=len(close)).bollinger_lband().iloc[-1]
+    assert band == pytest.approx(known, rel=1e-9)
+    assert quantile == pytest.approx(np.quantile(ground.day_low, 0.10), rel=1e-12)
 
 
 def test_touches_count_visits_not_hours() -> None:
