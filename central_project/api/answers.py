@@ -30,6 +30,7 @@ from central_project.market.models import (
     RunState,
     SupportLevel,
 )
+from central_project.market.source_errors import EXCHANGE_AWAY
 from common import wire
 
 FIRST_RUN_WAIT: Final = 30
@@ -104,7 +105,7 @@ def _health(run: AnalysisRun, /) -> tuple[str, str]:
         .first()
     )
     if newest and newest.state == RunState.FAILED:
-        away = newest.error_code == "EXCHANGE_UNAVAILABLE"
+        away = newest.error_code in EXCHANGE_AWAY
         return "failed", "down" if away else "ok"
     return "suspect" if run.suspect else "ok", "ok"
 

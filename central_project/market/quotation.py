@@ -4,14 +4,23 @@ pyupbit 0.2.34 fixes the host, sets no timeout, swallows every error into None a
 numbers as floats. Its single HTTP seam (``pyupbit.request_api.requests``) is replaced by an
 object that sends each call through the `Quotation` in use: own base URL, timeout, pace,
 retries, exact numbers, and errors that are raised again after pyupbit hid them.
+
+What the exchange says about speed is obeyed by all processes: 429 holds the group for a
+second, 418 stops every call until the block ends.
 """
 
 from __future__ import annotations
 
 import json
+import logging
+import re
+import threading
+import time
 from collections.abc import Callable, Mapping
 from contextvars import ContextVar
+from dataclasses import dataclass
 from decimal import Decimal
+from email.utils import parsedate_to_datetime
 from typing import Any, Final, TypeVar
 from urllib.parse import urlsplit
 
@@ -22,24 +31,35 @@ import stamina
 from pyupbit import request_api
 from requests.adapters import HTTPAdapter
 
-from central_project.market.limiter import CallLimiter
+from central_project.market.limiter import CallLimiter, CallsBlocked
+from central_project.market.source_errors import (
+    ClockOff,
+    SourceBlocked,
+    SourceError,
+    SourceUnavailable,
+    UnknownMarket,
+)
+
+log = logging.getLogger(__name__)
 
 TIMEOUT: Final = (3.0, 10.0)
 ATTEMPTS: Final = 3
+CLOCK_NOTICE_SECONDS: Final = 5.0
+CLOCK_LIMIT_SECONDS: Final = 60.0
+"""Beyond it a forming candle would pass for a closed one."""
+_DURATION: Final = re.compile(r"(\d+)\s*(?:초|s\b|sec)")
 T = TypeVar("T")
 
 
-class SourceError(Exception):
-    """The exchange's quotation gave no usable answer."""
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """Calls of this process so far, and what its last answer said about the time."""
 
-
-class SourceUnavailable(SourceError):
-    """The exchange cannot be reached, is in maintenance or tells us to slow down."""
-
-    def __init__(self, message: str, *, retry_after: float | None = None) -> None:
-        """Keep how long the exchange asks us to wait (seconds), if it does."""
-        super().__init__(message)
-        self.retry_after = retry_after
+    calls: int = 0
+    refused: int = 0
+    """Answered with 429 or 418."""
+    clock_ahead: float = 0.0
+    """Seconds by which this machine's clock is ahead of the exchange's."""
 
 
 class Answer:
@@ -68,16 +88,25 @@ class Quotation:
         base_url: str,
         limiter: CallLimiter,
         session: requests.Session | None = None,
+        clock: Callable[[], float] = time.time,
     ) -> None:
         """Talk to *base_url* (scheme and host) at the pace of *limiter*."""
         self._base_url = base_url.rstrip("/")
         self._limiter = limiter
         self._session = session or _session()
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._usage = Usage()
+
+    @property
+    def usage(self) -> Usage:
+        """Return what was asked so far."""
+        return self._usage
 
     def get(self, path: str, /, **params: Any) -> Any:
         """GET ``/v1/<path>`` and return its body; raise SourceError."""
         attempts = stamina.retry_context(
-            on=_wait_or_retry,
+            on=SourceUnavailable,
             attempts=ATTEMPTS,
             timeout=30,
             wait_initial=0.3,
@@ -103,15 +132,58 @@ class Quotation:
         return result
 
     def _get_once(self, path: str, params: Mapping[str, Any], /) -> Any:
-        self._limiter.wait(group=_group_of(path))
-        url = f"{self._base_url}/v1/{path}"
+        url, group = f"{self._base_url}/v1/{path}", _group_of(path)
         try:
-            response = self._session.get(
-                url, params=params, timeout=TIMEOUT, allow_redirects=False
-            )
+            with self._limiter.turn(group=group):
+                response = self._session.get(
+                    url, params=params, timeout=TIMEOUT, allow_redirects=False
+                )
+        except CallsBlocked as blocked:
+            raise SourceBlocked(
+                f"the exchange blocked this address for another {blocked.seconds:.0f} s;"
+                " nothing is asked until then. Look for another program that asks the"
+                " exchange from this address"
+            ) from blocked
         except requests.RequestException as error:
+            self._count()
             raise SourceUnavailable(f"{url}: {type(error).__name__}") from error
+        self._count(refused=response.status_code in (418, 429))
+        self._obey(response, group)
+        self._check_clock(response)
         return _body_of(response)
+
+    def _count(self, *, refused: bool = False) -> None:
+        with self._lock:
+            old = self._usage
+            self._usage = Usage(old.calls + 1, old.refused + refused, old.clock_ahead)
+
+    def _obey(self, response: requests.Response, group: str, /) -> None:
+        """Brake for all processes when the exchange says that we are too fast."""
+        if response.status_code == 429:
+            log.error("market.exchange.refused: too many requests (429), %s", group)
+            self._limiter.hold(group=group)
+        elif response.status_code == 418:
+            self._limiter.block(seconds=_block_seconds(response))
+
+    def _check_clock(self, response: requests.Response, /) -> None:
+        """Compare the clocks; raise ClockOff when they differ by more than a minute."""
+        try:
+            theirs = parsedate_to_datetime(response.headers["Date"]).timestamp()
+        except (KeyError, ValueError):
+            return  # an exchange that does not say its time cannot be compared
+        ahead = self._clock() - theirs
+        with self._lock:
+            old = self._usage
+            self._usage = Usage(old.calls, old.refused, round(ahead, 1))
+        if abs(ahead) > CLOCK_LIMIT_SECONDS:
+            raise ClockOff(
+                f"this machine's clock is {abs(ahead):.0f} s"
+                f" {'ahead of' if ahead > 0 else 'behind'} the exchange's, so closed"
+                " candles cannot be told from forming ones. Set the clock (for example"
+                " `timedatectl set-ntp true`); the next run goes on by itself"
+            )
+        if abs(ahead) > CLOCK_NOTICE_SECONDS >= abs(old.clock_ahead):
+            log.warning("market.clock.off: %.1f s ahead of the exchange", ahead)
 
 
 class _WireInUse:
@@ -161,25 +233,28 @@ def read_candles(
     return pd.DataFrame() if frame is None else frame
 
 
-def _wait_or_retry(error: Exception) -> bool | float:
-    if not isinstance(error, SourceUnavailable):
-        return False
-    return True if error.retry_after is None else error.retry_after
-
-
 def _body_of(response: requests.Response, /) -> Any:
     status, url = response.status_code, response.url
-    if status == 429:
-        raise SourceUnavailable(f"{url}: too many requests (429)", retry_after=1.0)
-    if status >= 500 or status in (403, 409):
-        raise SourceUnavailable(f"{url}: status {status}")
+    if status in (403, 409, 418, 429) or status >= 500:
+        # After 418 the next try waits for the block's end or gives up, asking nothing.
+        raise SourceUnavailable(f"{url}: status {status}: {response.text[:200]}")
+    if status == 404:
+        raise UnknownMarket(f"{url}: {response.text[:200]}")
     if status != 200:
-        # 418 is a block that grows with every further call, so it is never retried.
         raise SourceError(f"{url}: status {status}: {response.text[:200]}")
     try:
         return json.loads(response.content, parse_float=Decimal)
     except ValueError as error:
         raise SourceUnavailable(f"{url}: the answer is not JSON") from error
+
+
+def _block_seconds(response: requests.Response, /) -> float | None:
+    """Return how long the exchange says a block lasts; its form is not documented."""
+    header = response.headers.get("Retry-After", "")
+    if header.isdecimal():
+        return float(header)
+    said = _DURATION.search(response.text)
+    return float(said[1]) if said else None
 
 
 def _group_of(path: str, /) -> str:

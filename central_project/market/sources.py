@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+import logging
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any, Final, Protocol
 
-from central_project.market.quotation import Quotation, SourceError, read_candles
+from central_project.market.quotation import Quotation, Usage, read_candles
+from central_project.market.source_errors import (
+    ImplausibleCandles,
+    SourceError,
+    UnknownMarket,
+)
 from common.money import to_decimal
 
 __all__ = [
@@ -19,12 +27,18 @@ __all__ = [
     "SourceError",
     "Ticker",
     "UpbitSource",
+    "Usage",
 ]
+
+log = logging.getLogger(__name__)
 
 BOOK_LEVELS: Final = 15
 BOOK_BATCH: Final = 50
 """Markets per order book call: keeps the address below common length limits."""
+MOST_UNKNOWN: Final = 3
+"""Unknown markets that are looked for in one run's order books."""
 _KST: Final = timedelta(hours=9)
+_CODE: Final = re.compile(r"KRW-[A-Z0-9]{1,20}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +97,13 @@ class MarketSource(Protocol):
     def candles(
         self, *, market: str, unit: int, before: datetime, count: int
     ) -> list[CandleRow]:
-        """Return up to *count* (1 to 200) candles that started before *before*, oldest first."""
+        """Return up to *count* (1 to 200) candles that started before *before*, oldest first.
+
+        Each is plausible and no start occurs twice; raises ImplausibleCandles otherwise.
+        """
+
+    def usage(self) -> Usage:
+        """Return what this process asked so far, to be compared before and after."""
 
 
 class UpbitSource:
@@ -95,32 +115,60 @@ class UpbitSource:
 
     def markets(self) -> list[MarketInfo]:
         """One call: all markets with their flags."""
-        rows = self._quotation.get("market/all", is_details="true")
-        infos = [_info(row) for row in _rows(rows) if _is_krw(row)]
+        rows = _rows(self._quotation.get("market/all", is_details="true"))
+        with _usable("the list of markets"):
+            infos = {row["market"]: _info(row) for row in rows if _is_krw(row)}
         if not infos:
             raise SourceError("the exchange listed no KRW market")
-        return infos
+        return list(infos.values())
 
     def tickers(self) -> dict[str, Ticker]:
-        """One call for the whole KRW market."""
-        rows = self._quotation.get("ticker/all", quote_currencies="KRW")
-        return {
-            row["market"]: Ticker(
-                price=to_decimal(row["trade_price"]),
-                turnover_24h=to_decimal(row["acc_trade_price_24h"]),
-            )
-            for row in _rows(rows, needed=("trade_price", "acc_trade_price_24h"))
-            if _is_krw(row) and row["trade_price"]
-        }
+        """One call for the whole KRW market; a market without a price is left out."""
+        body = self._quotation.get("ticker/all", quote_currencies="KRW")
+        rows = _rows(body, needed=("trade_price", "acc_trade_price_24h"))
+        with _usable("the list of prices"):
+            tickers = {
+                row["market"]: Ticker(
+                    price=to_decimal(row["trade_price"]),
+                    turnover_24h=to_decimal(row["acc_trade_price_24h"]),
+                )
+                for row in rows
+                if _is_krw(row) and row["trade_price"]
+            }
+        if not tickers:
+            raise SourceError("the exchange gave no price")
+        return {name: one for name, one in tickers.items() if one.price > 0}
 
     def books(self, *, markets: Sequence[str]) -> dict[str, Book]:
-        """One call for each 50 markets; an empty book is left out."""
+        """One call for each 50 markets; an empty book is left out.
+
+        The exchange refuses a whole call for one market it does not know (delisted since
+        the list was read): that one is looked for by halves and left out.
+        """
         books: dict[str, Book] = {}
-        for start in range(0, len(markets), BOOK_BATCH):
-            batch = ",".join(markets[start : start + BOOK_BATCH])
-            rows = _rows(self._quotation.get("orderbook", markets=batch))
-            books |= {row["market"]: _book(row) for row in rows if _has_both_sides(row)}
+        waiting = [
+            markets[start : start + BOOK_BATCH]
+            for start in range(0, len(markets), BOOK_BATCH)
+        ]
+        unknown: list[str] = []
+        while waiting:
+            batch = waiting.pop()
+            try:
+                books |= self._books(batch)
+            except UnknownMarket:
+                half = len(batch) // 2
+                unknown += batch if not half else []
+                waiting += [batch[:half], batch[half:]] if half else []
+            if len(unknown) > MOST_UNKNOWN:
+                raise UnknownMarket(f"the exchange does not know {', '.join(unknown)}")
+        if unknown:
+            log.warning("market.books.unknown: %s", ", ".join(unknown))
         return books
+
+    def _books(self, markets: Sequence[str], /) -> dict[str, Book]:
+        rows = _rows(self._quotation.get("orderbook", markets=",".join(markets)))
+        with _usable("an order book"):
+            return {row["market"]: _book(row) for row in rows if _has_both_sides(row)}
 
     def candles(
         self, *, market: str, unit: int, before: datetime, count: int
@@ -133,10 +181,53 @@ class UpbitSource:
             count=count,
             to=before.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S"),
         )
-        try:
-            return [_candle(row) for row in frame.itertuples(name=None)]
-        except (ValueError, TypeError) as error:
-            raise SourceError(f"{market}: a candle is not usable: {error}") from error
+        with _usable(f"a candle of {market}"):
+            rows = [_candle(row) for row in frame.itertuples(name=None)]
+        return _checked(rows, market, unit, before)
+
+    def usage(self) -> Usage:
+        """Return the counters of the wire."""
+        return self._quotation.usage
+
+
+@contextmanager
+def _usable(what: str, /) -> Iterator[None]:
+    """Turn what a strange answer does to a reader into a SourceError."""
+    try:
+        yield
+    except (ValueError, TypeError, LookupError, AttributeError, ArithmeticError) as bad:
+        raise SourceError(f"{what} is not usable: {type(bad).__name__}: {bad}") from bad
+
+
+def _checked(
+    rows: Sequence[CandleRow], market: str, unit: int, before: datetime, /
+) -> list[CandleRow]:
+    """Return the rows, each start once; raise ImplausibleCandles for what cannot be true."""
+    once = {row.started_at: row for row in rows}
+    for row in rows:
+        if (why := _flaw(row, unit, before)) or once[row.started_at] != row:
+            raise ImplausibleCandles(
+                f"{market}: the candle of {row.started_at:%Y-%m-%d %H:%M} UTC"
+                f" {why or 'was given twice, and differently'}; nothing of the answer is"
+                " kept, the next run asks again"
+            )
+    return list(once.values())
+
+
+def _flaw(row: CandleRow, unit: int, before: datetime, /) -> str | None:
+    """Say why a candle cannot be true; None = it can."""
+    ends = (row.open, row.close)
+    if row.low > row.high:
+        return f"has its high {row.high} below its low {row.low}"
+    if not 0 < row.low <= min(ends) or max(ends) > row.high:
+        return "has a price outside its range"
+    if row.volume < 0 or row.quote_volume < 0:
+        return "has a negative volume"
+    if row.started_at >= before:
+        return f"comes from the future: it was asked for before {before:%H:%M}"
+    if row.started_at.timestamp() % (unit * 60):
+        return f"does not start at a full {unit} minutes"
+    return None
 
 
 def _rows(body: Any, /, *, needed: Iterable[str] = ()) -> list[dict[str, Any]]:
@@ -151,7 +242,7 @@ def _rows(body: Any, /, *, needed: Iterable[str] = ()) -> list[dict[str, Any]]:
 
 
 def _is_krw(row: dict[str, Any], /) -> bool:
-    return str(row["market"]).startswith("KRW-")
+    return _CODE.fullmatch(str(row["market"])) is not None
 
 
 def _info(row: dict[str, Any], /) -> MarketInfo:

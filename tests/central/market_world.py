@@ -24,6 +24,7 @@ from central_project.market.sources import (
     MarketInfo,
     SourceError,
     Ticker,
+    Usage,
 )
 
 NOW = datetime(2026, 11, 23, 9, 12, 7, tzinfo=UTC)
@@ -154,6 +155,9 @@ class MemorySource:
                 rows.append(make(market, moment))
             moment -= step
         return rows[::-1]
+
+    def usage(self) -> Usage:
+        return Usage(calls=self.calls.total())
 
     def _check(self, call: str) -> None:
         self.calls[call] += 1

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
-from datetime import UTC, datetime
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from email.utils import format_datetime
+from itertools import pairwise
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
@@ -14,12 +17,22 @@ import requests
 from pyupbit import request_api
 from requests.adapters import BaseAdapter
 
-from central_project.market.limiter import CallLimiter
-from central_project.market.quotation import Quotation, SourceError, SourceUnavailable
+from central_project.market.limiter import CallLimiter, CallsBlocked
+from central_project.market.quotation import Quotation
+from central_project.market.source_errors import (
+    ClockOff,
+    ImplausibleCandles,
+    SourceBlocked,
+    SourceError,
+    SourceUnavailable,
+    UnknownMarket,
+)
 from central_project.market.sources import CandleRow, UpbitSource
 
+BTC = "KRW-BTC"
+NO_REDIS = "redis://127.0.0.1:9/0"
 NOON = datetime(2026, 11, 23, 12, tzinfo=UTC)
-Reply = tuple[int, str] | Exception
+Reply = tuple[int, str] | tuple[int, str, dict[str, str]] | Exception
 CANDLE = (
     '{"market":"KRW-BTC","candle_date_time_utc":"2026-11-23T11:00:00",'
     '"candle_date_time_kst":"2026-11-23T20:00:00","opening_price":0.00001234,'
@@ -30,13 +43,23 @@ CANDLE = (
 
 
 class FreeLimiter(CallLimiter):
-    """Notes the groups instead of waiting."""
+    """Notes what it is asked instead of waiting."""
 
     def __init__(self) -> None:
         self.groups: list[str] = []
+        self.brakes: list[str | float | None] = []
 
-    def wait(self, *, group: str) -> None:
+    @contextmanager
+    def turn(self, *, group: str) -> Iterator[None]:
         self.groups.append(group)
+        yield
+
+    def hold(self, *, group: str) -> None:
+        self.brakes.append(group)
+
+    def block(self, *, seconds: float | None) -> float:
+        self.brakes.append(seconds)
+        return 0
 
 
 class Wire(BaseAdapter):
@@ -55,7 +78,8 @@ class Wire(BaseAdapter):
         if isinstance(reply, Exception):
             raise reply
         response = requests.Response()
-        response.status_code, text = reply
+        response.status_code, text, *more = reply
+        response.headers.update(*more)
         response._content = text.encode()
         response.url = request.url
         return response
@@ -75,6 +99,7 @@ def source_on(wire: Wire, limiter: CallLimiter | None = None) -> UpbitSource:
             base_url="http://upbit.test/",
             limiter=limiter or FreeLimiter(),
             session=session,
+            clock=NOON.timestamp,
         )
     )
 
@@ -115,11 +140,11 @@ def test_numbers_are_exact_and_times_are_utc() -> None:
 
 
 def test_candles_are_sorted_oldest_first() -> None:
-    later = CANDLE.replace("T11:", "T12:").replace("T20:", "T21:")
+    earlier = CANDLE.replace("T11:", "T10:").replace("T20:", "T19:")
 
-    rows = read_hour(Wire((200, f"[{later},{CANDLE}]")))
+    rows = read_hour(Wire((200, f"[{CANDLE},{earlier}]")))
 
-    assert [row.started_at.hour for row in rows] == [11, 12]
+    assert [row.started_at.hour for row in rows] == [10, 11]
 
 
 def test_no_candle_is_an_empty_answer() -> None:
@@ -134,13 +159,14 @@ def test_no_candle_is_an_empty_answer() -> None:
         ((429, "Too many API requests."), SourceUnavailable, 3),
         ((500, "oops"), SourceUnavailable, 3),
         ((200, "<html>maintenance</html>"), SourceUnavailable, 3),
-        ((418, '{"error":{"name":"blocked"}}'), SourceError, 1),
-        ((404, '{"error":{"name":404,"message":"Code not found"}}'), SourceError, 1),
+        ((418, '{"error":{"name":"blocked"}}'), SourceUnavailable, 3),
+        ((404, '{"error":{"name":404,"message":"Code not found"}}'), UnknownMarket, 1),
         ((400, '{"error":{"name":400}}'), SourceError, 1),
         ((302, ""), SourceError, 1),
         ((200, '{"error":{"name":"odd"}}'), SourceError, 1),
         ((200, '[{"market":"KRW-BTC"}]'), SourceError, 1),
         ((200, "null"), SourceError, 1),
+        ((200, f"[{CANDLE}"), SourceUnavailable, 3),
         ((200, f"[{CANDLE.replace('148601000,', 'null,')}]"), SourceError, 1),
     ],
 )
@@ -171,6 +197,91 @@ def test_every_try_waits_for_its_groups_turn() -> None:
         source.tickers()
 
     assert limiter.groups == ["candle"] * 3 + ["ticker"] * 3
+
+
+def test_429_holds_its_group_and_418_everybody_for_the_stated_time() -> None:
+    limiter = FreeLimiter()
+    wire = Wire(
+        (429, "Too many API requests."),
+        (418, '{"error":{"name":418,"message":"37초 후 다시 시도해주세요."}}'),
+        (200, f"[{CANDLE}]"),
+    )
+
+    source_on(wire, limiter).candles(market=BTC, unit=60, before=NOON, count=200)
+    for text, headers in (("", {"Retry-After": "90"}), ("no word of it", {})):
+        wire.replies = [(418, text, headers), (200, f"[{CANDLE}]")]
+        source_on(wire, limiter).candles(market=BTC, unit=60, before=NOON, count=200)
+
+    assert limiter.brakes == ["candle", 37.0, 90.0, None]
+
+
+def test_calls_and_refusals_are_counted() -> None:
+    source = source_on(
+        Wire((429, ""), (418, ""), requests.ConnectionError(), (200, f"[{CANDLE}]"))
+    )
+
+    with pytest.raises(SourceUnavailable):
+        source.candles(market=BTC, unit=60, before=NOON, count=1)
+    source.candles(market=BTC, unit=60, before=NOON, count=1)
+
+    assert (source.usage().calls, source.usage().refused) == (4, 2)
+
+
+def date(seconds: float) -> dict[str, str]:
+    return {"Date": format_datetime(NOON + timedelta(seconds=seconds), usegmt=True)}
+
+
+@pytest.mark.parametrize(("ahead", "word"), [(600, "ahead of"), (-600, "behind")])
+def test_a_clock_minutes_off_ends_everything_with_a_remedy(
+    ahead: int, word: str
+) -> None:
+    source = source_on(Wire((200, f"[{CANDLE}]", date(-ahead))))
+
+    with pytest.raises(ClockOff, match=f"600 s {word} .*set-ntp") as error:
+        source.candles(market=BTC, unit=60, before=NOON, count=1)
+
+    assert error.value.ends_run
+    assert source.usage().clock_ahead == ahead
+
+
+def test_a_clock_seconds_off_is_told_once(caplog: pytest.LogCaptureFixture) -> None:
+    source = source_on(
+        Wire((200, f"[{CANDLE}]", date(0)), (200, f"[{CANDLE}]", date(20)))
+    )
+
+    for _ in range(4):
+        source.candles(market=BTC, unit=60, before=NOON, count=1)
+
+    assert caplog.text.count("market.clock.off: -20.0 s") == 1
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "why"),
+    [
+        ('"high_price":148601000.00000000', '"high_price":0.0000001', "below its low"),
+        ('"low_price":1E-5', '"low_price":0', "outside its range"),
+        ('"low_price":1E-5', '"low_price":-3', "outside its range"),
+        ('"trade_price":148601000', '"trade_price":148601001', "outside its range"),
+        ("98765432109.12345678", "-1", "negative volume"),
+        ("T20:00:00", "T20:07:00", "full 60 minutes"),
+        ("T20:00:00", "T21:00:00", "from the future"),
+    ],
+)
+def test_a_candle_that_cannot_be_true_is_not_believed(
+    old: str, new: str, why: str
+) -> None:
+    assert CANDLE.count(old) == 1
+
+    with pytest.raises(ImplausibleCandles, match=why):
+        read_hour(Wire((200, f"[{CANDLE.replace(old, new)}]")))
+
+
+def test_a_candle_given_twice_counts_once_unless_the_two_differ() -> None:
+    other = CANDLE.replace('"trade_price":148601000', '"trade_price":148600000')
+
+    assert len(read_hour(Wire((200, f"[{CANDLE},{CANDLE}]")))) == 1
+    with pytest.raises(ImplausibleCandles, match="twice"):
+        read_hour(Wire((200, f"[{CANDLE},{other}]")))
 
 
 def test_pyupbit_has_no_network_of_its_own() -> None:
@@ -221,7 +332,14 @@ def test_tickers_are_exact() -> None:
     assert wire.query() == {"quote_currencies": ["KRW"]}
 
 
-@pytest.mark.parametrize("body", ["{}", "[1]", '[{"market":"KRW-BTC"}]', "null"])
+@pytest.mark.parametrize(
+    "body",
+    [
+        *("{}", "[]", "[1]", "null", '[{"market":"KRW-BTC"}]'),
+        '[{"market":"KRW-BTC","trade_price":"dear","acc_trade_price_24h":1}]',
+        '[{"market":"KRW-BTC","trade_price":1,"acc_trade_price_24h":null}]',
+    ],
+)
 def test_an_odd_ticker_answer_is_an_error(body: str) -> None:
     with pytest.raises(SourceError):
         source_on(Wire((200, body))).tickers()
@@ -241,11 +359,47 @@ def test_order_books_are_read_fifty_at_a_time_and_empty_ones_left_out() -> None:
     assert books["KRW-A0"].depth_krw == 15 * (101 * 2 + Decimal("148.5"))
 
 
+class Books(Wire):
+    """Order books of everything but some markets, which spoil a whole call."""
+
+    def __init__(self, *unknown: str) -> None:
+        super().__init__((200, ""))
+        self.unknown = unknown
+
+    def send(self, request: Any, **kwargs: Any) -> requests.Response:
+        asked = parse_qs(urlsplit(request.url).query)["markets"][0].split(",")
+        unit = {"ask_price": 101, "bid_price": 99, "ask_size": 2, "bid_size": 1.5}
+        rows = [{"market": market, "orderbook_units": [unit]} for market in asked]
+        bad = set(asked) & set(self.unknown)
+        self.replies = [(404, "Code not found") if bad else (200, json.dumps(rows))]
+        return super().send(request, **kwargs)
+
+
+def test_one_unknown_market_takes_no_other_order_book_with_it() -> None:
+    markets = [f"KRW-A{i}" for i in range(120)]
+    wire = Books("KRW-A7", "KRW-A77")
+
+    books = source_on(wire).books(markets=markets)
+
+    assert set(books) == set(markets) - {"KRW-A7", "KRW-A77"}
+    assert len(wire.requests) < 30
+
+
+def test_an_exchange_that_knows_no_market_at_all_is_soon_left_alone() -> None:
+    markets = [f"KRW-A{i}" for i in range(250)]
+    wire = Books(*markets)
+
+    with pytest.raises(UnknownMarket):
+        source_on(wire).books(markets=markets)
+
+    assert len(wire.requests) < 30
+
+
 class HandClock:
     """Time that only passes while somebody waits."""
 
     def __init__(self) -> None:
-        self.now = 0.0
+        self.now = 1000.0
         self.pauses: list[float] = []
 
     def sleep(self, seconds: float) -> None:
@@ -253,49 +407,111 @@ class HandClock:
         self.pauses.append(seconds)
         self.now += seconds
 
-
-@pytest.fixture
-def clock(monkeypatch: pytest.MonkeyPatch) -> HandClock:
-    hand = HandClock()
-    monkeypatch.setattr("throttled.utils.now_mono_f", lambda: hand.now)
-    return hand
-
-
-def paced(clock: HandClock, *, factor: float, calls: int, redis_url: str) -> float:
-    limiter = CallLimiter(redis_url=redis_url, rate_factor=factor, sleep=clock.sleep)
-    for _ in range(calls):
-        limiter.wait(group="candle")
-    return clock.now
+    def limiter(self, *, redis_url: str = NO_REDIS, factor: float = 1) -> CallLimiter:
+        return CallLimiter(
+            redis_url=redis_url,
+            rate_factor=factor,
+            sleep=self.sleep,
+            clock=lambda: self.now,
+        )
 
 
-@pytest.mark.parametrize(
-    ("factor", "seconds"), [(1, 10 / 9), (10, 10 / 90), (0.5, 20 / 9)]
-)
-def test_without_redis_each_process_keeps_the_same_even_pace(
-    clock: HandClock, factor: float, seconds: float
+@pytest.mark.parametrize("factor", [1, 10, 0.05])
+def test_without_redis_each_process_keeps_half_the_pace(factor: float) -> None:
+    clock = HandClock()
+    limiter, leaves = clock.limiter(factor=factor), []
+
+    for _ in range(30):
+        with limiter.turn(group="candle"):
+            leaves.append(clock.now)
+
+    gaps = [later - first for first, later in pairwise(leaves)]
+    assert min(gaps) >= 0.5 / (4.5 * factor) - 1e-9
+    assert sum(gaps) == pytest.approx(29 / (4.5 * factor), rel=0.05)
+
+
+def test_a_slow_call_never_lets_more_arrive_in_a_second_than_allowed() -> None:
+    clock = HandClock()
+    limiter = clock.limiter(factor=2)  # 9 a second for this process, 10 slots
+    with ExitStack() as under_way:
+        for _ in range(10):
+            under_way.enter_context(limiter.turn(group="candle"))
+        clock.now += 5  # all ten are held up; any of them may arrive now
+        held, clock.pauses = clock.now, []
+        under_way.pop_all().close()
+    with limiter.turn(group="candle"):
+        assert clock.now - held >= 1
+
+
+def test_processes_share_one_pace_over_redis(settings: Any) -> None:
+    first, second = HandClock(), HandClock()
+    slow = {"redis_url": settings.REDIS_URL, "factor": 0.001}
+
+    with first.limiter(**slow).turn(group="shared-pace"):
+        pass
+    second.sleep = lambda seconds: stop(seconds)  # type: ignore[method-assign]
+    with (
+        pytest.raises(Stopped) as stopped,
+        second.limiter(**slow).turn(group="shared-pace"),
+    ):
+        pass
+
+    # 0.009 calls a second, of which half an interval may be made up for.
+    assert 50 < stopped.value.seconds <= 1000
+
+
+class Stopped(Exception):
+    """Somebody would have waited."""
+
+    def __init__(self, seconds: float) -> None:
+        super().__init__(seconds)
+        self.seconds = seconds
+
+
+def stop(seconds: float) -> None:
+    raise Stopped(seconds)
+
+
+def test_a_short_block_is_waited_for_and_a_long_one_told() -> None:
+    clock = HandClock()
+    limiter = clock.limiter()
+
+    limiter.block(seconds=10)
+    with limiter.turn(group="candle"):
+        waited = clock.now - 1000
+    limiter.block(seconds=30)
+    with pytest.raises(CallsBlocked) as told, limiter.turn(group="ticker"):
+        pass
+
+    assert waited == 10
+    assert told.value.seconds == pytest.approx(30)
+
+
+def test_a_block_stops_every_process_without_another_call(settings: Any) -> None:
+    wire = Wire((418, '{"error":{"message":"600 seconds"}}'))
+    sources = [
+        source_on(wire, HandClock().limiter(redis_url=settings.REDIS_URL))
+        for _ in range(2)
+    ]
+
+    for source in sources:
+        with pytest.raises(SourceBlocked, match=r"another (600|599) s"):
+            source.tickers()
+
+    assert len(wire.requests) == 1
+
+
+def test_a_block_of_unknown_length_doubles_but_late_answers_belong_to_it(
+    settings: Any,
 ) -> None:
-    took = paced(clock, factor=factor, calls=11, redis_url="redis://127.0.0.1:9/0")
+    clock = HandClock()
+    limiter = clock.limiter()
+    lengths = []
 
-    assert took == pytest.approx(seconds, rel=0.01)
-    assert max(clock.pauses) == pytest.approx(seconds / 10, rel=0.01)
+    for _ in range(8):
+        lengths.append(limiter.block(seconds=None))
+        clock.now += 1
+        assert limiter.block(seconds=None) == pytest.approx(lengths[-1] - 1)
+        clock.now += lengths[-1]
 
-
-def test_processes_share_one_pace_over_redis(
-    settings: Any, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    pauses: list[float] = []
-
-    def note(seconds: float) -> None:
-        pauses.append(seconds)
-        raise StopIteration
-
-    make: Callable[[], CallLimiter] = lambda: CallLimiter(  # noqa: E731
-        redis_url=settings.REDIS_URL, rate_factor=0.001, sleep=note
-    )
-    first, second = make(), make()
-
-    first.wait(group="shared-pace")
-    with pytest.raises(StopIteration):
-        second.wait(group="shared-pace")
-
-    assert 90 < pauses[0] <= 100
+    assert lengths == [60, 120, 240, 480, 960, 1920, 3600, 3600]
