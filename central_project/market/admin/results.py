@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Any
 
 from django.contrib import admin
@@ -76,14 +77,19 @@ class SupportLevelAdmin(ReadOnlyAdmin):
 
 def level_rows(row: SupportLevel, /) -> list[dict[str, Any]]:
     """Return the levels of one coin for reading, nearest first."""
-    return [
-        {
-            **row.levels.get(name, {}),
-            "title": title,
-            "reason_words": words_for(row.levels.get(name, {}).get("reason")),
-        }
-        for name, title in LEVELS.items()
-    ]
+    return [_level(title, row.levels.get(name, {})) for name, title in LEVELS.items()]
+
+
+def _level(title: str, level: dict[str, Any], /) -> dict[str, Any]:
+    touched = level.get("last_touch_at")
+    return {
+        **level,
+        "title": title,
+        "last_touch": datetime.fromisoformat(touched) if touched else None,
+        "reason_words": words_for(level.get("reason")),
+        "touch_words": words_for(level.get("touch_reason")),
+        "bounce_words": words_for(level.get("bounce_reason")),
+    }
 
 
 @admin.register(Recommendation)

@@ -13,6 +13,7 @@ from django.urls import URLPattern, path, reverse
 from django.utils import timezone
 
 from central_project.market.admin.base import OperatorAdmin
+from central_project.market.admin.wording import FIGURES
 from central_project.market.models import Retention
 from central_project.market.services.prune import prune
 
@@ -66,5 +67,6 @@ class RetentionAdmin(OperatorAdmin):
                 row.save()
                 counts = prune(now=timezone.now(), dry_run=True)
                 transaction.set_rollback(True)
-        context = {"counts": counts, "errors": form.errors}
+        lines = counts and [(FIGURES.get(what, what), n) for what, n in counts.items()]
+        context = {"counts": lines, "errors": form.errors}
         return render(request, "market/retention_counts.html", context)
