@@ -7,6 +7,7 @@ what is bound to the context: the request's id, the task's and the run's.
 from __future__ import annotations
 
 import logging.config
+import os
 import re
 import sys
 from collections.abc import Mapping
@@ -57,10 +58,12 @@ def form_of(text: str, /) -> Form:
 
 
 def formatter(form: Form | None = None) -> structlog.stdlib.ProcessorFormatter:
-    """Return what turns a log record into a line."""
-    last: list[Processor] = (
-        _plain() if (form or form_of("")) == "line" else _for_machines()
-    )
+    """Return what turns a log record into a line; without *form* as the environment says.
+
+    granian_logs.json gives the web server's own lines the same form.
+    """
+    chosen = form or form_of(os.environ.get("LOG_FORMAT", ""))
+    last: list[Processor] = _plain() if chosen == "line" else _for_machines()
     return structlog.stdlib.ProcessorFormatter(
         foreign_pre_chain=[*_common(), structlog.stdlib.ExtraAdder(), _drop_objects],
         processors=[

@@ -30,6 +30,7 @@ class Credentials:
     central_store_password: str = field(default_factory=_token)
     user_store_password: str = field(default_factory=_token)
     flower_password: str = field(default_factory=lambda: secrets.token_urlsafe(12))
+    metrics_token: str = field(default_factory=_token)
     admin_password: str = field(default_factory=lambda: secrets.token_urlsafe(12))
     keys_kek: str = field(
         default_factory=lambda: base64.b64encode(os.urandom(32)).decode()

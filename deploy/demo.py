@@ -15,7 +15,9 @@ from deploy.stack import Stack
 from deploy.stack_options import RUN, StackOptions
 from deploy.story import play
 
-ERROR = re.compile(r"\b(ERROR|CRITICAL|FATAL|PANIC|Error:|Exception:)")
+ERROR = re.compile(
+    r'\b(ERROR|CRITICAL|FATAL|PANIC|Error:|Exception:)|"level": "(error|critical)"'
+)
 SHOWN_ERRORS = 12
 
 

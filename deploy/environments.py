@@ -25,6 +25,7 @@ NOT_INHERITED = ("DJANGO_", "PYTEST_", "DANTARO_", "CELERY_", "FLOWER_", "GRANIA
 NEVER_INHERITED = {
     *("SECRET_KEY", "DATABASE_URL", "REDIS_URL", "CACHE_URL", "ALLOWED_HOSTS"),
     *("CSRF_TRUSTED_ORIGINS", "DEBUG", "HTTPS", "UPBIT_BASE_URL", "LOG_LEVEL"),
+    *("LOG_FORMAT", "METRICS_TOKEN", "API_BROWSABLE", "PROMETHEUS_MULTIPROC_DIR"),
     *("CENTRAL_API_URL", "CENTRAL_API_KEY"),
 }
 
@@ -109,6 +110,7 @@ def side_environment(
 def _central(options: StackOptions, credentials: Credentials) -> dict[str, str]:
     return {
         "SECRET_KEY": credentials.central_secret_key,
+        "METRICS_TOKEN": credentials.metrics_token,
         "DANTARO_WINDOW_SECONDS": str(options.window_seconds),
         "DANTARO_ENSURE_SECONDS": str(options.ensure_seconds),
         "DANTARO_VALIDITY_SECONDS": str(options.validity_seconds),

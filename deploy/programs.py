@@ -49,8 +49,9 @@ def _central_processes(
         web=_web(side, env=env, port=ports["CENTRAL_PORT"]),
         workers={
             "pipeline": _worker(side, "pipeline", queues="pipeline", env=env),
+            # Two at a time: the daily report card works for minutes, a due run cannot wait.
             "housekeeping": _worker(
-                side, "housekeeping", queues="housekeeping", env=env
+                side, "housekeeping", queues="housekeeping", env=env, at_once=2
             ),
         },
         loops=(_beat(side, env=env),),
@@ -135,10 +136,13 @@ def _web(side: str, *, env: Mapping[str, str], port: int) -> Program:
     options = ["--host", HOST, "--port", str(port), "--no-ws", "--workers", "1"]
     options += ["--blocking-threads", "4", "--respawn-failed-workers"]
     options += ["--workers-kill-timeout", "5"]
+    if side == "central":
+        options += ["--log-config", str(ROOT / "central_project" / "granian_logs.json")]
     return Program(
         name=f"{side}-web",
         command=(
-            *(str(BIN / "granian"), "--interface", "wsgi", *options),
+            # As a module: its log settings name a class of the server's own.
+            *(sys.executable, "-m", "granian", "--interface", "wsgi", *options),
             f"{side}_project.wsgi:application",
         ),
         env=env,
@@ -147,11 +151,24 @@ def _web(side: str, *, env: Mapping[str, str], port: int) -> Program:
 
 
 def _celery(side: str) -> tuple[str, ...]:
-    return (str(BIN / "celery"), "-A", f"{side}_project.celery")
+    return (str(BIN / "celery"), "-q", "-A", f"{side}_project.celery")
 
 
-def _worker(side: str, node: str, *, queues: str, env: Mapping[str, str]) -> Program:
-    options = ["-Q", queues, "-c", "1", "-n", f"{node}@%h", "-O", "fair", "-l", "INFO"]
+def _worker(
+    side: str, node: str, *, queues: str, env: Mapping[str, str], at_once: int = 1
+) -> Program:
+    options = [
+        "-Q",
+        queues,
+        "-c",
+        str(at_once),
+        "-n",
+        f"{node}@%h",
+        "-O",
+        "fair",
+        "-l",
+        "INFO",
+    ]
     return Program(
         name=f"{side}-{node}",
         command=(
