@@ -126,7 +126,8 @@ def test_the_index_leads_to_every_endpoint(reader: APIClient, run: AnalysisRun) 
     links = reader.get("/api/v1/").json()
 
     assert set(links.values()) == {
-        RECOMMENDATIONS, LEVELS, STATUS, BUNDLE, "/api/v1/candles/KRW-BTC", "/api/docs"
+        RECOMMENDATIONS, LEVELS, STATUS, BUNDLE, "/api/v1/candles/KRW-BTC",
+        "/api/v1/report-card", "/api/docs",
     }  # fmt: skip
 
 
