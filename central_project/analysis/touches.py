@@ -3,8 +3,8 @@
 Distance is measured in daily ATR. For a price that wanders without drift the chance to fall
 by *d* within *H* days is 2 N(-d / (s sqrt(H))) (reflection principle, L. Bachelier 1900),
 with *s* the spread of one day in ATR. SPREAD was fitted to hourly candles of 64 coins of
-2020 to 2024 and judged on others. The falls of the run's own coins correct it, with
-little weight: 90 days hold four times 21 days, and coins fall together.
+2020 to 2024 and judged on others. The falls of the run's own coins correct it by as much
+as they know: 90 days hold four times 21 days, and coins that fall together count as one.
 """
 
 from __future__ import annotations
@@ -30,8 +30,10 @@ SPREAD: Final[Mapping[Level, float]] = {
     Level.CONSERVATIVE: 0.55,
 }
 """One day's standard deviation in daily ATR, as the reached share of real levels has it."""
-CURVE_WINDOWS: Final = 100.0
+CURVE_WINDOWS: Final = 300.0
 """The curve weighs as much as this many separate windows of the run's own falls."""
+DEEP: Final = 0.80
+"""Falls beyond this quantile, about as far as levels lie, tell whether coins fall together."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,7 +43,7 @@ class Falls:
     depths: Floats = field(default_factory=lambda: np.empty(0))
     """In daily ATR of the day they began, ascending."""
     windows: float = 0.0
-    """How many separate windows the pooled days hold."""
+    """How many windows neither overlap nor repeat what other coins did."""
 
     def share(self, *, distance: float) -> float:
         """Return the share of falls at least *distance* deep; needs one."""
@@ -88,16 +90,34 @@ def calibration_of(*, series: Sequence[CandleSeries]) -> TouchTable:
 def _pooled(grounds: Sequence[Ground], level: Level, /) -> Falls:
     days = HORIZONS[level].touch_days
     parts = [_falls(ground, days) for ground in grounds]
-    if not any(len(part) for part in parts):
+    length = max((len(part) for part in parts), default=0)
+    # One row per coin; all end on the same day.
+    table = np.full((len(parts), length), np.nan)
+    for row, part in zip(table, parts, strict=True):
+        row[length - len(part) :] = part
+    depths = np.sort(table[np.isfinite(table)])
+    if not len(depths):
         return Falls()
-    return Falls(
-        depths=np.sort(np.concatenate(parts)),
-        windows=max(len(part) for part in parts) / days,
-    )
+    return Falls(depths=depths, windows=length / days * _separate_coins(table, depths))
+
+
+def _separate_coins(table: Floats, depths: Floats, /) -> float:
+    """Return how many independent coins would give shares that vary as much by day.
+
+    The share of *n* independent coins that fall deep has the variance p (1 - p) / n.
+    """
+    known = np.isfinite(table)
+    coins = known.sum(axis=0)
+    deep = (known & (table >= np.quantile(depths, DEEP))).sum(axis=0)
+    share = deep.sum() / coins.sum()
+    variance = float(np.var(deep[coins > 0] / coins[coins > 0]))
+    if variance == 0:
+        return 1.0
+    return float(np.clip(share * (1 - share) / variance, 1, len(table)))
 
 
 def _falls(ground: Ground, days: int, /) -> Floats:
-    """Return the deepest fall after each day, in ATR; days without an ATR are left out."""
+    """Return the deepest fall after each day, in ATR; not finite on days without an ATR."""
     starts = ground.days - days
     if starts <= 0:
         return np.empty(0)
@@ -107,5 +127,4 @@ def _falls(ground: Ground, days: int, /) -> Floats:
     close = ground.close[ground.edges[1 : starts + 1] - 1]
     with np.errstate(divide="ignore", invalid="ignore"):
         depths: Floats = np.log(close / lows) * close / ground.atr[:starts]
-    sound: Floats = depths[np.isfinite(depths)]
-    return sound
+    return depths

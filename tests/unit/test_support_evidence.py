@@ -172,7 +172,7 @@ def test_a_past_level_is_the_one_that_was_served(
 
 def table(**bounces: Tally) -> TouchTable:
     both = Bounces(**bounces)
-    falls = Falls(depths=np.linspace(0.0, 5.0, 501), windows=25.0)
+    falls = Falls(depths=np.linspace(0.0, 5.0, 501), windows=75.0)
     return TouchTable(
         falls=dict.fromkeys(Level, falls), bounces=dict.fromkeys(Level, both)
     )
@@ -195,7 +195,7 @@ def test_the_runs_own_falls_correct_the_curve_by_their_separate_windows() -> Non
     chance = table().probability(level=Level.MODERATE, distance=2.0)
     expected = curve(level=Level.MODERATE, distance=2.0)
 
-    # A fifth of the weight: 25 windows beside 100; 301 of the 501 falls reach 2 ATR.
+    # A fifth of the weight: 75 windows beside 300; 301 of the 501 falls reach 2 ATR.
     assert chance == pytest.approx(0.2 * 301 / 501 + 0.8 * expected)
 
 
@@ -209,35 +209,43 @@ def test_falls_are_counted_over_whole_windows_only() -> None:
         ground = ground_of(series=walks_[0])
         # From the third day on there is an ATR; the last days have no whole future.
         assert len(falls.depths) == 2 * (30 - days - 2)
-        assert falls.windows == pytest.approx((30 - days - 2) / days)
         first = ground.close[ground.edges[3] - 1]
         deepest = ground.low[ground.edges[3] : ground.edges[3 + days]].min()
         fall = math.log(first / deepest) * first / ground.atr[2]
         assert np.isclose(falls.depths, fall, rtol=1e-9).any()
 
 
-def test_the_touch_days_of_simulated_coins_come_out_as_stated() -> None:
-    """Half of the coins make the table, the other half says whether it is true."""
-    coins = [series(count=24 * 180, seed=seed, volatility=0.006) for seed in range(40)]
-    pooled = calibration_of(
-        series=[
-            dataclasses.replace(one, frame=one.frame.iloc[-2160:]) for one in coins[:20]
-        ]
-    )
+def test_coins_that_fall_together_count_as_one() -> None:
+    alone = [series(count=2160, seed=seed) for seed in range(40)]
+
+    one = calibration_of(series=alone[:1]).falls
+    same = calibration_of(series=alone[:1] * 40).falls
+    many = calibration_of(series=alone).falls
+
+    for level, falls in one.items():
+        days = HORIZONS[level].touch_days
+        assert falls.windows == pytest.approx((90 - days) / days)
+        assert same[level].windows == pytest.approx(falls.windows)
+        assert 15 < many[level].windows / falls.windows <= 40
+
+
+def test_levels_of_simulated_coins_are_reached_as_often_as_stated() -> None:
+    """Ninety days make the table, the next ninety say whether it is true."""
+    coins = [series(count=24 * 180, seed=seed, volatility=0.006) for seed in range(80)]
+    firsts = [dataclasses.replace(c, frame=c.frame.iloc[:2160]) for c in coins]
+    pooled = calibration_of(series=firsts)
 
     for level, horizon in HORIZONS.items():
         stated, reached = [], []
-        for one in coins[20:]:
-            ground = ground_of(series=one)
+        for ground in (ground_of(series=one) for one in coins):
             for day in range(90, 180 - horizon.touch_days, horizon.touch_days):
-                found = past_levels(ground=ground, day=day).get(level)
-                if found is None:
+                at = past_levels(ground=ground, day=day).get(level)
+                if at is None:
                     continue
-                stop = ground.end_of(start=found.row, days=horizon.touch_days)
-                low = ground.low[found.row : stop].min()
-                stated.append(pooled.probability(level=level, distance=found.distance))
-                reached.append(low <= found.at(found.distance))
-        assert np.mean(reached) == pytest.approx(np.mean(stated), abs=0.1)
+                stop = ground.end_of(start=at.row, days=horizon.touch_days)
+                stated.append(pooled.probability(level=level, distance=at.distance))
+                reached.append(ground.low[at.row : stop].min() <= at.at(at.distance))
+        assert np.mean(reached) == pytest.approx(np.mean(stated), abs=0.05)
 
 
 ENOUGH, FEW = Tally(bounced=21.0, samples=40), Tally(bounced=5.0, samples=29)
