@@ -6,12 +6,11 @@ import logging
 from collections.abc import Callable
 from datetime import datetime, timedelta
 from statistics import median
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from django.conf import settings
 from django.db import transaction
 
-from central_project.analysis.analyzers import CoinFacts
 from central_project.market.models import (
     AnalysisRun,
     ExcludedCoin,
@@ -20,9 +19,12 @@ from central_project.market.models import (
     RunState,
     SupportLevel,
 )
-from central_project.market.services.analyse import Analysed
 from central_project.market.services.runs import RunLease, RunLost
 from common.wire import Level
+
+if TYPE_CHECKING:  # the web process knows this module, and has no use for pandas
+    from central_project.analysis.analyzers import CoinFacts
+    from central_project.market.services.analyse import Analysed
 
 log = logging.getLogger(__name__)
 
