@@ -119,7 +119,7 @@ def daily_bars(frame: pd.DataFrame, /) -> pd.DataFrame:
 
 def hours_of(frame: pd.DataFrame, /) -> kernels.Hours:
     """Return the rows' starts in hours since 1970, as the kernels want them."""
-    return _sealed(frame.index.to_numpy(dtype="datetime64[h]").astype(np.int64))
+    return _sealed(frame.index.to_numpy(dtype="datetime64[h]").view(np.int64))
 
 
 def columns_of(frame: pd.DataFrame, /) -> Floats:

@@ -99,9 +99,10 @@ def true_range_average(high: Floats, low: Floats, close: Floats, window: int) ->
     for place in range(1, window):
         average += _true_range(high[place], low[place], close[place - 1])
     average /= window
+    share, kept = 1.0 / window, (window - 1.0) / window  # products do not wait long
     for place in range(window, len(close)):
         new = _true_range(high[place], low[place], close[place - 1])
-        average = (average * (window - 1) + new) / window
+        average = average * kept + new * share
     return float(average)
 
 
@@ -111,30 +112,28 @@ def _directional(
 ) -> tuple[float, float, float]:
     """ADX, +DI and -DI: Wilder's smoothed directional moves over true ranges."""
     count = len(close)
-    ranges = rising = falling = plus = minus = strength = 0.0
+    ranges = rising = falling = strength = 0.0
+    share, kept = 1.0 / WINDOW, (WINDOW - 1.0) / WINDOW
     for place in range(1, count):
         up, down = high[place] - high[place - 1], low[place - 1] - low[place]
         if place > WINDOW:
-            ranges -= ranges / WINDOW
-            rising -= rising / WINDOW
-            falling -= falling / WINDOW
+            ranges, rising, falling = ranges * kept, rising * kept, falling * kept
         ranges += _true_range(high[place], low[place], close[place - 1])
         rising += up if up > down and up > 0 else 0.0
         falling += down if down > up and down > 0 else 0.0
         if place < WINDOW:
             continue
-        plus = 100 * (rising / ranges) if ranges != 0 else 0.0
-        minus = 100 * (falling / ranges) if ranges != 0 else 0.0
-        index = 100 * abs(plus - minus) / (plus + minus) if plus + minus != 0 else 0.0
+        moved = rising + falling  # +DI and -DI share a divisor, which their ratio loses
+        index = 100 * abs(rising - falling) / moved if moved != 0 else 0.0
         if place < 2 * WINDOW:  # the first average: a plain mean
-            strength += index / WINDOW
+            strength += index * share
         else:
-            strength = (strength * (WINDOW - 1) + index) / WINDOW
-    return (
-        strength if count >= 2 * WINDOW else np.nan,
-        plus if count >= WINDOW + 2 else np.nan,
-        minus if count >= WINDOW + 2 else np.nan,
-    )
+            strength = strength * kept + index * share
+    if count < WINDOW + 2:
+        return np.nan, np.nan, np.nan
+    scale = 100 / ranges if ranges != 0 else 0.0
+    strength = strength if count >= 2 * WINDOW else np.nan
+    return strength, rising * scale, falling * scale
 
 
 @_compiled
@@ -327,15 +326,14 @@ def daily(hours: Hours, rows: Floats) -> tuple[Floats, Hours]:
     whole = (last - hours[0] + 1) // 24
     bars = np.empty((6, whole))
     starts = np.empty(whole, dtype=np.int64)
-    count, newest = 0, whole
-    for place in range(len(hours)):
-        block = (last - hours[place]) // 24
-        if block >= whole:
-            continue
-        if count == 0 or block != newest:
-            bars[:, count] = rows[:, place]
+    count, until = 0, last - 24 * whole + 1
+    first = np.searchsorted(hours, until)
+    for place in range(first, len(hours)):
+        if hours[place] >= until:
+            for column in range(6):
+                bars[column, count] = rows[column, place]
             starts[count] = place
-            count, newest = count + 1, block
+            count, until = count + 1, last + 1 - (last - hours[place]) // 24 * 24
             continue
         bar = count - 1
         bars[1, bar] = max(bars[1, bar], rows[1, place])
