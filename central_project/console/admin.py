@@ -61,12 +61,31 @@ class OperatorUserAdmin(UserAdmin, ModelAdmin):  # type: ignore[misc,type-arg]
     form = UserChangeForm
     add_form = UserCreationForm
     change_password_form = AdminPasswordChangeForm
-    list_display = ("username", "first_name", "is_staff", "is_superuser", "last_login")
+    compressed_fields = False
+    list_display = ("username", "last_name", "of_groups", "is_active", "last_login")
+    list_filter = ("is_active", "is_superuser", "groups")
+    filter_horizontal = ()
+    fieldsets = (
+        (None, {"fields": ("username", "password")}),
+        ("사람", {"fields": (("last_name", "first_name"), "email")}),
+        ("권한", {"fields": ("is_active", "is_staff", "is_superuser", "groups")}),
+        ("기록", {"fields": (("last_login", "date_joined"),)}),
+    )
+    readonly_fields = ("last_login", "date_joined")
+
+    @admin.display(description="권한")
+    def of_groups(self, user: User) -> str:
+        """Say what the person may do."""
+        if user.is_superuser:
+            return "최고 관리자"
+        return ", ".join(group.name for group in user.groups.all()) or "-"
 
 
 @admin.register(Group)
 class OperatorGroupAdmin(GroupAdmin, ModelAdmin):  # type: ignore[misc]
-    """Sets of permissions; two are made by the first migration."""
+    """Sets of permissions; two are seeded, and belong to the superuser from then on."""
+
+    compressed_fields = False
 
 
 @admin.register(LogEntry)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import csv
+import html
 import io
+import re
 from datetime import timedelta
 from decimal import Decimal
 from typing import Any
@@ -19,6 +21,8 @@ from django.utils import timezone
 from django_celery_beat import schedulers
 from django_celery_beat.models import IntervalSchedule, PeriodicTask
 
+from central_project.analysis.evaluation.card import Bar, Finding, Text
+from central_project.analysis.evaluation.card import ReportCard as Card
 from central_project.api.models import ApiKey
 from central_project.market.models import (
     AnalysisRun,
@@ -26,7 +30,8 @@ from central_project.market.models import (
     Recommendation,
     Retention,
 )
-from tests.central.market_world import publish_run
+from central_project.market.services.report_card import store
+from tests.central.market_world import NOW, publish_run
 from tests.central.test_admin import settings_form
 
 pytestmark = pytest.mark.django_db
@@ -204,6 +209,25 @@ def test_a_coins_page_shows_its_stored_runs(hq: Client) -> None:
     assert shown.recommendation.rank == 1
     assert shown.levels[0]["title"] == "공격형 (7일)"
     assert "RSI 27: 과매도" in page.content.decode()
+
+
+def test_a_report_card_is_shown_in_a_frame_without_scripts(hq: Client) -> None:
+    words = Text(ko='우위 "없음"', en="no edge")
+    card = Card(
+        section="served", since=NOW, until=NOW, dates=1, step_days=1, markets=2,
+        score_version="v1", finding=Finding.TOO_SHORT, summary=words, questions=[],
+        bar=Bar(headline_tests=1, headline_z="2", part_tests=1, part_z="2", rule=words),
+        ranking=None, starts=None, levels={}, notes=[],
+    )  # fmt: skip
+    row = store(card)
+
+    listing = hq.get(reverse("admin:market_reportcard_changelist")).content.decode()
+    page = hq.get(reverse("admin:market_reportcard_change", args=[row.pk]))
+    frame = re.search(r'<iframe[^>]*sandbox srcdoc="([^"]*)"', page.content.decode())
+
+    assert "우위 &quot;없음&quot;" in listing
+    assert frame is not None
+    assert html.unescape(frame[1]).strip().endswith("</html>")
 
 
 def test_the_badge_says_where_one_is(hq: Client, settings: Any) -> None:

@@ -14,7 +14,7 @@ from central_project.console.doctor.finding import Finding, Part, Text
 from central_project.market.models import AnalysisRun, Coin, RunState
 from central_project.market.services import vitals
 from central_project.market.services.backfill import lacks_history
-from central_project.market.services.pipeline import MAX_FAILED_SHARE
+from central_project.market.services.collect import MAX_FAILED_SHARE
 
 HISTORY: Final = Part("history", Text("과거 캔들", "history"))
 RUN: Final = Part("run", Text("분석", "analysis"))
