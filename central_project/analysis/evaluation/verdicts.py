@@ -130,11 +130,13 @@ def questions(
 
 
 def overall(answers: Iterable[Question], /) -> tuple[Finding, Text]:
-    """Return the card's own finding: evidence only if ranking, list or levels show it."""
+    """Return the card's own finding; its words say whether only a part shows an edge."""
     found = {one.code: one.finding for one in answers}
     edges = ("ranking", "list", "take_profit", "bounce")
     if any(found[code] is Finding.EVIDENCE for code in edges):
         return Finding.EVIDENCE, EDGE
+    if found["parts"] is Finding.EVIDENCE:
+        return Finding.EVIDENCE, PARTIAL
     if any(found[code] is Finding.AGAINST for code in edges):
         return Finding.NO_EVIDENCE, REVERSED
     if all(found[code] is Finding.TOO_SHORT for code in edges):
@@ -146,6 +148,12 @@ EDGE: Final = Text(
     ko="이 기간에는 우연만으로 설명하기 어려운 우위가 있었습니다. 앞으로도 같다는 뜻은 아닙니다.",
     en="In this period there was an edge that chance hardly explains."
     " That does not promise the same for the future.",
+)
+PARTIAL: Final = Text(
+    ko="순위 전체에는 우위의 증거가 없지만, 일부 분석기나 요소는 이 기간의 수익률과 우연 이상으로"
+    " 관련이 있었습니다.",
+    en="The ranking as a whole shows no edge, but some analyzer or factor was related to"
+    " returns in this period beyond chance.",
 )
 NO_EDGE: Final = Text(
     ko="우위의 증거가 없습니다. 순위와 지지선은 참고용이며 수익을 약속하지 않습니다.",

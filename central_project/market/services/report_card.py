@@ -6,7 +6,7 @@ Two sections that never mix. ``served`` judges stored runs, exactly what readers
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Final
@@ -32,6 +32,8 @@ Frames = Mapping[str, pd.DataFrame]
 Progress = Callable[[int, int], None]
 
 DAY: Final = timedelta(days=1)
+LAST_DAYS: Final = 90
+"""The period judged when none is asked for."""
 FUTURE_DAYS: Final = 31
 """So long after the last moment outcomes are followed."""
 SIGMA_DAYS: Final = 15
@@ -50,6 +52,11 @@ class Period:
     until: datetime
     step_days: int = 1
 
+    @classmethod
+    def last(cls, *, now: datetime) -> Period:
+        """Return the LAST_DAYS up to *now*, day by day."""
+        return cls(since=now - timedelta(days=LAST_DAYS), until=now)
+
     def moments(self) -> list[datetime]:
         """Return the moments, oldest first."""
         first = self.since.astimezone(UTC).replace(
@@ -67,7 +74,7 @@ def walk_forward(
     until: datetime | None,
     step_days: int,
     days: int,
-    progress: Progress = lambda done, total: None,
+    progress: Progress,
 ) -> ReportCard:
     """Recompute every moment from hourly *frames* and judge it by the hours after.
 
@@ -94,9 +101,7 @@ def walk_forward(
     )
 
 
-def walk_forward_stored(
-    *, period: Period, days: int, progress: Progress = lambda done, total: None
-) -> ReportCard:
+def walk_forward_stored(*, period: Period, days: int, progress: Progress) -> ReportCard:
     """Walk forward over the stored candles of *period*; raise NoReport."""
     past = timedelta(days=max(days, current_settings().min_age_days) + 1)
     frames = read_frames(
@@ -136,6 +141,27 @@ def served(*, period: Period) -> ReportCard:
         ", ".join(sorted(versions)),
         [*SERVED_NOTES, RETURNS_NOTE],
     )
+
+
+def both_sections(
+    *, period: Period, days: int, progress: Progress = lambda done, total: None
+) -> tuple[list[ReportCard], dict[str, str]]:
+    """Make and store both sections; return the cards and why one could not be made."""
+    makers: dict[ReportSection, Callable[[], ReportCard]] = {
+        ReportSection.WALK_FORWARD: lambda: walk_forward_stored(
+            period=period, days=days, progress=progress
+        ),
+        ReportSection.SERVED: lambda: served(period=period),
+    }
+    cards, missing = [], {}
+    for section, make in makers.items():
+        try:
+            cards.append(make())
+        except NoReport as nothing:
+            missing[section.value] = str(nothing)
+    for card in cards:
+        store(card)
+    return cards, missing
 
 
 def store(card: ReportCard, /) -> models.ReportCard:
@@ -234,20 +260,23 @@ def _snapshot(run: AnalysisRun, /) -> Snapshot:
     refused = set(run.excludedcoin_set.values_list("market", flat=True))
     ranked = {row.market: row for row in run.recommendation_set.all()}
     coins = [
-        _view(row, ranked.get(row.market), row.market not in refused)
+        _view(row, None if row.market in refused else ranked.get(row.market), refused)
         for row in run.supportlevel_set.all()
     ]
     return Snapshot(as_of=run.data_as_of, coins=coins)
 
 
 def _view(
-    row: models.SupportLevel, ranked: models.Recommendation | None, eligible: bool, /
+    row: models.SupportLevel,
+    ranked: models.Recommendation | None,
+    refused: Collection[str],
+    /,
 ) -> CoinView:
     support = wire.SupportLevels(symbol=row.market, price=row.price, levels=row.levels)
     return CoinView(
         market=row.market,
         price=float(row.price),
-        eligible=eligible,
+        eligible=row.market not in refused,
         rank=ranked.rank if ranked else None,
         score=float(ranked.score) if ranked else None,
         parts=parts_of(ranked.breakdown) if ranked else {},

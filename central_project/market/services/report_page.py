@@ -13,11 +13,11 @@ from central_project.analysis.evaluation.card import (
     Figure,
     Finding,
     HorizonCard,
+    JudgedFigure,
     RankingCard,
     ReportCard,
     StartCard,
     StartsCard,
-    JudgedFigure,
 )
 from central_project.analysis.evaluation.verdicts import ANSWERS
 from central_project.analysis.phrases import FACTORS

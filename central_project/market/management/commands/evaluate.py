@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, time, timedelta
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
@@ -28,16 +28,13 @@ from central_project.market.services.candle_files import (
     read_candle_file,
 )
 from central_project.market.services.report_card import (
+    LAST_DAYS,
     NoReport,
     Period,
-    served,
-    store,
+    both_sections,
     walk_forward,
-    walk_forward_stored,
 )
 from central_project.market.services.report_page import report_page
-
-LAST_DAYS: Final = 90
 
 
 class Command(BaseCommand):
@@ -95,19 +92,14 @@ class Command(BaseCommand):
         until = options["until"] or timezone.now()
         since = options["since"] or until - timedelta(days=LAST_DAYS)
         period = Period(since=since, until=until, step_days=options["step_days"])
-        cards = []
         with _progress() as show:
-            cards.append(
-                walk_forward_stored(
-                    period=period, days=settings.HISTORY_DAYS, progress=show
-                )
+            cards, missing = both_sections(
+                period=period, days=settings.HISTORY_DAYS, progress=show
             )
-        try:
-            cards.append(served(period=period))
-        except NoReport as nothing:
-            self.stderr.write(f"served: {nothing}")
-        for card in cards:
-            store(card)
+        if not cards:
+            raise CommandError("; ".join(missing.values()))
+        for section, why in missing.items():
+            self.stderr.write(f"{section}: {why}")
         return cards
 
 
