@@ -6,6 +6,7 @@ what is bound to the context: the request's id, the task's and the run's.
 
 from __future__ import annotations
 
+import logging
 import logging.config
 import os
 import re
@@ -34,6 +35,7 @@ _SECRETS: Final = (
         r"\1***",
     ),
 )
+_REFUSED: Final = 429
 _NOT_FIELDS: Final = ("request", "data", "server_time")
 """Objects that Django and Celery attach for handlers of their own."""
 
@@ -43,6 +45,11 @@ def mask(_: WrappedLogger, __: str, text: str, /) -> str:
     for pattern, replacement in _SECRETS:
         text = pattern.sub(replacement, text)
     return text
+
+
+def is_worth_a_line(record: logging.LogRecord, /) -> bool:
+    """Leave out requests above a key's limit: they are counted, and could fill a disk."""
+    return getattr(record, "status_code", None) != _REFUSED
 
 
 def form_of(text: str, /) -> Form:
@@ -79,6 +86,7 @@ def log_config(*, form: Form, level: str) -> dict[str, Any]:
     return {
         "version": 1,
         "disable_existing_loggers": False,
+        "filters": {"worth": {"()": lambda: is_worth_a_line}},
         "formatters": {"own": {"()": formatter, "form": form}},
         "handlers": {
             "console": {
@@ -90,6 +98,7 @@ def log_config(*, form: Form, level: str) -> dict[str, Any]:
         "root": {"handlers": ["console"], "level": level},
         "loggers": {
             "django": {"handlers": [], "level": "INFO"},
+            "django.request": {"filters": ["worth"]},
             "urllib3": {"level": "WARNING"},
             "django.db.backends": {"level": "WARNING"},
         },

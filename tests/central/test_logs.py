@@ -125,6 +125,14 @@ def test_what_a_request_logs_carries_its_id(log: Log, client: Client) -> None:
     assert log.line["status_code"] == 404
 
 
+@pytest.mark.parametrize("log", [("django.request", "json")], indirect=True)
+@pytest.mark.parametrize(("status", "lines"), [(429, 0), (404, 1), (500, 1)])
+def test_who_asks_too_often_fills_no_disk(log: Log, status: int, lines: int) -> None:
+    log.logger.warning("%s: %s", "why", "/path", extra={"status_code": status})
+
+    assert len(log.text.splitlines()) == lines
+
+
 def test_a_form_that_does_not_exist_is_refused_with_the_remedy() -> None:
     answer = subprocess.run(
         [sys.executable, str(ROOT / "manage_central.py"), "check"],

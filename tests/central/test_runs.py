@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 
 import pytest
+import structlog
+from django.db import connection
 from django.db.models.functions import Now
 
 from central_project.market.models import AnalysisRun, RunState
@@ -148,3 +152,32 @@ def test_a_step_records_its_time_its_counts_and_its_error() -> None:
     assert steps["collect"]["counts"] == {"coins": 3}
     assert steps["analyse"]["error"] == "ValueError: no"
     assert steps["analyse"]["seconds"] >= 0
+
+
+@pytest.mark.django_db(transaction=True)
+def test_beats_that_ask_at_the_same_moment_start_one_run() -> None:
+    start = threading.Barrier(6)
+
+    def ask(_: int) -> runs.RunLease | None:
+        start.wait()
+        try:
+            return runs.claim_due(now=NOW)
+        finally:
+            connection.close()
+
+    with ThreadPoolExecutor(6) as pool:
+        leases = list(pool.map(ask, range(6)))
+
+    assert [lease is not None for lease in leases].count(True) == 1
+    assert AnalysisRun.objects.get().attempt == 1
+
+
+def test_what_a_run_logs_carries_its_name() -> None:
+    lease = runs.claim_due(now=NOW)
+    assert lease is not None
+
+    lease.begin()
+
+    run = AnalysisRun.objects.get()
+    assert structlog.contextvars.get_contextvars()["run_id"] == run.run_id
+    structlog.contextvars.clear_contextvars()

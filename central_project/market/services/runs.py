@@ -16,6 +16,7 @@ from typing import Any, Final
 from django.conf import settings
 from django.db.models import F, Q
 from django.db.models.functions import Now
+from structlog.contextvars import bind_contextvars
 
 from central_project.market.models import (
     HEARTBEAT_LIMIT,
@@ -52,6 +53,12 @@ class RunLease:
                 f"run {self.run_id}: attempt {self.attempt} is not ours to do"
             )
         self._beat_at = time.monotonic()
+        windows = AnalysisRun.objects.values_list("window_start", flat=True)
+        begun = AnalysisRun(
+            window_start=windows.get(pk=self.run_id), attempt=self.attempt
+        )
+        # Whatever this worker logs from here on says for which run.
+        bind_contextvars(run_id=begun.run_id)
 
     def beat(self) -> None:
         """Show that we live, at most every 5 s; raise RunLost when we were replaced."""
