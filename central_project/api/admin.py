@@ -40,11 +40,11 @@ class ApiKeyAdmin(OperatorAdmin):
 
     list_display = (
         "name", "shown", "status", "rate", age_column("last_used_at", "마지막 사용"),
-        "expires_at", "created_at",
+        "expires_at", "created_at", "note",
     )  # fmt: skip
-    search_fields = ("name", "prefix")
-    search_help_text = "이름이나 키의 앞자리"
-    fields = ("name", "rate", "expires_at")
+    search_fields = ("name", "note", "prefix")
+    search_help_text = "이름, 메모, 키의 앞자리"
+    fields: tuple[str, ...] = ("name", "note", "rate", "expires_at")
     actions = ("revoke", export_csv)
     actions_detail = ("revoke_one",)
 
@@ -75,7 +75,7 @@ class ApiKeyAdmin(OperatorAdmin):
             super().save_model(request, obj, form, change)
             return
         key, text = ApiKey.objects.issue(
-            name=obj.name, expires_at=obj.expires_at, rate=obj.rate
+            name=obj.name, expires_at=obj.expires_at, rate=obj.rate, note=obj.note
         )
         # The page after saving is about this object.
         obj.__dict__.update(key.__dict__)

@@ -56,6 +56,7 @@ class ApiKeyQuerySet(models.QuerySet["ApiKey"]):
         name: str,
         expires_at: datetime | None = None,
         rate: str = DEFAULT_RATE,
+        note: str = "",
     ) -> tuple[ApiKey, str]:
         """Create a key and return it with its text, which exists only here."""
         prefix = "".join(secrets.choice(_PREFIX_LETTERS) for _ in range(8))
@@ -66,6 +67,7 @@ class ApiKeyQuerySet(models.QuerySet["ApiKey"]):
             digest=digest_of(text),
             expires_at=expires_at,
             rate=rate,
+            note=note,
         )
         key.full_clean()
         key.save()
@@ -86,6 +88,10 @@ class ApiKey(models.Model):
     name = models.CharField(
         "이름", max_length=80, help_text="누가 쓰는 키인지 적으세요."
     )
+    note = models.CharField(
+        "메모", max_length=200, blank=True,
+        help_text="담당자와 연락처처럼 나중에 필요할 것.",
+    )  # fmt: skip
     prefix = models.CharField("앞자리", max_length=8, unique=True, editable=False)
     digest = models.CharField(max_length=64, editable=False)
     rate = models.CharField(

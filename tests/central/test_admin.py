@@ -95,7 +95,13 @@ def test_the_first_page_works_before_the_first_run(hq: Client) -> None:
 def test_a_new_key_is_shown_once(hq: Client) -> None:
     added = hq.post(
         reverse("admin:central_api_apikey_add"),
-        {"name": "부산", "rate": "100/60s", "expires_at_0": "", "expires_at_1": ""},
+        {
+            "name": "부산",
+            "note": "담당 김",
+            "rate": "100/60s",
+            "expires_at_0": "",
+            "expires_at_1": "",
+        },
         follow=True,
     ).content.decode()
 
@@ -103,6 +109,7 @@ def test_a_new_key_is_shown_once(hq: Client) -> None:
     assert text is not None
     assert ApiKey.objects.find(text[0]) == ApiKey.objects.get(name="부산")
     key = ApiKey.objects.get()
+    assert key.note == "담당 김"
     later = hq.get(reverse("admin:central_api_apikey_change", args=[key.pk]))
     assert text[0] not in later.content.decode()
 
