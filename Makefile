@@ -10,7 +10,7 @@ SETTINGS_FREE := env SECRET_KEY=none DATABASE_URL=postgresql://none/none \
 	REDIS_URL=redis://none DANTARO_SETTINGS_FREE=1 DANTARO_ENV_FILE=/dev/null
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo up stop test check fuzz bench-simulator lock clean
+.PHONY: help setup demo up stop test check fuzz bench-simulator bench-central lock clean
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | while IFS="	" read -r t d; \
@@ -48,6 +48,9 @@ fuzz: setup ## walk the exchange through new random worlds [EXAMPLES=n]
 bench-simulator: setup ## measure the simulator beside its baselines (2 minutes)
 	@$(RUN) -m deploy.bench_simulator
 
+bench-central: setup ## measure the central server beside its peers (10 minutes)
+	@$(RUN) -m deploy.bench_central
+
 lock: setup ## resolve requirements/*.in again into the lock files
 	test -x .boot/bin/uv || $(PYTHON) -m pip install -q --target .boot uv
 	# All of it first, the parts from that: what is tested is what is shipped.
@@ -55,7 +58,8 @@ lock: setup ## resolve requirements/*.in again into the lock files
 	compile="../.boot/bin/uv pip compile -q --universal --python-version 3.11 \
 	--generate-hashes" && $$compile dev.in -o dev.txt && \
 	for part in central user embedded simulator; \
-	do $$compile -c dev.txt $$part.in -o $$part.txt || exit; done
+	do $$compile -c dev.txt $$part.in -o $$part.txt || exit; done && \
+	$$compile bench.in -o bench.txt  # peers: nothing of ours runs on them
 
 clean: ## remove caches and demo runs (keeps .venv and the state of `make up`)
 	rm -rf .run/demo-* .mypy_cache .ruff_cache .pytest_cache .import_linter_cache \

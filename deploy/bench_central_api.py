@@ -13,17 +13,16 @@ from contextlib import AbstractContextManager, ExitStack, contextmanager
 from pathlib import Path
 from statistics import median
 from typing import Final
-from urllib.parse import urlsplit, urlunsplit
 
 from deploy import bench_web
 from deploy.bench import Figure, show
+from deploy.bench_central_world import central_environment
 from deploy.bench_env import PeersUnavailable, bench_bin
 from deploy.bench_http import Cores, two_cores
 from deploy.bench_web import Measured, ToolMissing, WebServer
 from deploy.environments import inherited
 from deploy.ports import HOST, free_ports
 from deploy.stack_options import ROOT
-from deploy.testing import django_environment, throw_away_services
 
 ROUNDS: Final = 5
 SECONDS: Final = 3.0
@@ -109,12 +108,12 @@ def _figures(found: Mapping[str, Measured]) -> list[Figure]:
         rows.append(
             Figure(
                 name="api_cpu_vs_nginx",
-                value=ours.cpu_us,
-                unit="server CPU us/request",
+                value=ours.cpu_us / limit.cpu_us,
+                unit="x",
                 baseline=f"{NGINX}, the same bytes, neither key nor limit",
-                baseline_value=limit.cpu_us,
-                about=f"{limit.per_second:,.0f} requests/s are nginx's own limit or"
-                " wrk's",
+                baseline_value=1.0,
+                about=f"server CPU a request: {ours.cpu_us:.0f} and {limit.cpu_us:.0f} us"
+                f" ({limit.per_second:,.0f} requests/s are wrk's limit or nginx's)",
             )
         )
     return rows
@@ -128,11 +127,7 @@ def _servers(cores: Cores, step: Step) -> Iterator[tuple[list[WebServer], Path]]
             stack.enter_context(tempfile.TemporaryDirectory(prefix="dantaro-bench-"))
         )
         step("API: stores and data")
-        given = stack.enter_context(throw_away_services())
-        env = inherited() | django_environment(folder="central", given=given)
-        env["DJANGO_SETTINGS_MODULE"] = "central_project.settings"
-        env["DANTARO_ENV_FILE"] = os.devnull
-        _create_database(given["DATABASE_URL"], env["DATABASE_URL"])
+        env = stack.enter_context(central_environment())
         seeded = json.loads(_seed(env))
         body = directory / "body.json"
         body.write_text(seeded["body"], encoding="utf-8")
@@ -239,18 +234,6 @@ http {{
   server {{ listen {host}:{port}; root {directory}/www; }}
 }}
 """
-
-
-def _create_database(server_url: str, database_url: str) -> None:
-    import psycopg2  # type: ignore[import-untyped]
-
-    name = urlsplit(database_url).path.lstrip("/")
-    admin = urlunsplit(urlsplit(server_url)._replace(path="/postgres"))
-    connection = psycopg2.connect(admin)
-    connection.autocommit = True
-    with connection.cursor() as cursor:
-        cursor.execute(f'CREATE DATABASE "{name}"')
-    connection.close()
 
 
 def _seed(env: Mapping[str, str]) -> str:
