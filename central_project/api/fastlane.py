@@ -9,17 +9,13 @@ away - is left to Django.
 
 from __future__ import annotations
 
-import re
 import time
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
-from functools import lru_cache
 from typing import Any, Final, NamedTuple
 
-from django.conf import settings
 from django.db import Error as DatabaseError
-from django.http.request import split_domain_port, validate_host
 from django.utils import timezone
 from prometheus_client import Counter
 from redis import RedisError
@@ -28,17 +24,8 @@ from rest_framework.exceptions import AuthenticationFailed
 from central_project.api import answers, shared_state
 from central_project.api.authentication import is_use_noted, key_in_use, problem_of
 from central_project.api.errors import ApiProblem
-from central_project.api.forms import (
-    STATUS,
-    Form,
-    Standing,
-    accepts_gzip,
-    fetch,
-    recommendations_name,
-    support_name,
-)
-from central_project.api.middleware import chosen_id
-from central_project.api.models import KEY_FORM, ApiKey, digest_of
+from central_project.api.forms import Form, Standing, fetch
+from central_project.api.models import ApiKey, digest_of
 from central_project.api.throttling import (
     API,
     COUNTED,
@@ -47,21 +34,13 @@ from central_project.api.throttling import (
     shared_counter,
     usage_after,
 )
-from common.wire import MAX_RECOMMENDATIONS, SYMBOL_PATTERN
+from central_project.api.usual import Question, question_of
 
 MAX_COPIES: Final = 10_000
 """API keys that one process remembers; beyond it begins anew."""
 REST_SECONDS: Final = 1.0
 """After Redis or the database failed, everything goes to Django for so long."""
 _TRIES: Final = 3
-_V1: Final = "/api/v1"
-_SYMBOL: Final = re.compile(SYMBOL_PATTERN, re.ASCII)
-_LIMIT: Final = re.compile(r"limit=([0-9]{1,2})", re.ASCII)
-_FOREIGN: Final = (
-    *("HTTP_COOKIE", "HTTP_ACCEPT_LANGUAGE", "HTTP_TRANSFER_ENCODING"),
-    *("HTTP_X_HTTP_METHOD_OVERRIDE", "HTTP_RANGE", "HTTP_EXPECT"),
-)
-"""Headers that could change the answer: Django knows how."""
 _ALWAYS: Final = {
     "Allow": "GET, HEAD, OPTIONS",
     "Content-Language": "ko",
@@ -75,18 +54,6 @@ _ANSWERED: Final = Counter(
     "dantaro_fast_lane_answers", "Requests answered before Django", ["status"]
 )
 _VARY: Final = {"Vary": "Accept-Encoding, Accept, Accept-Language"}
-
-
-class Question(NamedTuple):
-    """What a usual GET asks for."""
-
-    name: str
-    """Of the kept answer."""
-    key: str
-    """The API key's text."""
-    gzipped: bool
-    if_none_match: str
-    request_id: str
 
 
 class _Answer(NamedTuple):
@@ -206,54 +173,6 @@ class FastLane:
             forms=old.forms if old and old.shared.standing == standing else {},
         )
         return copies
-
-
-def question_of(environ: dict[str, Any], /) -> Question | None:
-    """Read a request that the lane knows how to answer; None for any other."""
-    get = environ.get
-    if environ["REQUEST_METHOD"] != "GET" or any(name in environ for name in _FOREIGN):
-        return None
-    scheme, _, key = get("HTTP_AUTHORIZATION", "").partition(" ")
-    is_usual = (
-        (scheme == "Bearer" and KEY_FORM.fullmatch(key))
-        and get("HTTP_ACCEPT", "*/*") in ("*/*", "application/json")
-        and get("CONTENT_LENGTH", "") in ("", "0")
-        and _is_our_host(get("HTTP_HOST", ""), tuple(settings.ALLOWED_HOSTS))
-    )
-    if not is_usual:
-        return None
-    name = _name(environ["PATH_INFO"], get("QUERY_STRING", ""))
-    if name is None:
-        return None
-    return Question(
-        name=name,
-        key=key,
-        gzipped=accepts_gzip(get("HTTP_ACCEPT_ENCODING", "")),
-        if_none_match=get("HTTP_IF_NONE_MATCH", ""),
-        request_id=chosen_id(get("HTTP_X_REQUEST_ID", "")),
-    )
-
-
-@lru_cache(maxsize=2048)
-def _name(path: str, query: str, /) -> str | None:
-    if path == f"{_V1}/recommendations":
-        limit = _LIMIT.fullmatch(query) if query else None
-        asked = int(limit[1]) if limit else MAX_RECOMMENDATIONS
-        is_good = (limit or not query) and 1 <= asked <= MAX_RECOMMENDATIONS
-        return recommendations_name(asked) if is_good else None
-    if query:
-        return None
-    if path == f"{_V1}/market-status":
-        return STATUS
-    symbol = path.removeprefix(f"{_V1}/support-levels/")
-    is_levels = symbol != path and _SYMBOL.fullmatch(symbol)
-    return support_name(symbol) if is_levels else None
-
-
-@lru_cache(maxsize=64)
-def _is_our_host(host: str, allowed: tuple[str, ...], /) -> bool:
-    domain, _ = split_domain_port(host)
-    return bool(domain) and validate_host(domain, allowed)
 
 
 def _opens(key: ApiKey, now: datetime, /) -> bool:

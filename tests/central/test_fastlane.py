@@ -298,6 +298,19 @@ def test_lane_django_and_get_usage_count_together(
     assert answers[0].headers["x-ratelimit-reset"] == str(usage["time_left"])
 
 
+def test_a_new_window_counts_anew(
+    lane: Lane, run: AnalysisRun, key: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = {"HTTP_AUTHORIZATION": key}
+    before = [lane(STATUS, **asked) for _ in range(2)]
+    monkeypatch.setattr("django_ratelimit.core.time.time", lambda: FROZEN + 60)
+
+    after = [lane(STATUS, **asked), send(django_application, STATUS, **asked)]
+
+    assert [remaining(one) for one in before + after] == ["99", "98", "99", "98"]
+    assert lane.left_to_django == 0
+
+
 @pytest.mark.parametrize("rate", [(1, 1), (100, 60), (7, 3600), (1_000_000, 7)])
 def test_the_counter_is_where_django_ratelimit_has_it(
     rf: Any, rate: tuple[int, int], db: None

@@ -80,6 +80,15 @@ def test_the_database_gives_the_same_bytes_as_was_rendered(
     assert all(gzip.decompress(one.packed) == one.plain for one in built)
 
 
+def test_the_packed_form_does_not_tell_when_it_was_made(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    first = render(b"the same")
+    monkeypatch.setattr("time.time", lambda: 1.0)
+
+    assert render(b"the same") == first
+
+
 def test_a_suspect_run_is_published_but_never_fresh(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
