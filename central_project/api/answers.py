@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Any, Final, cast
+from typing import Any, ClassVar, Final, cast
 
 from central_project.api.errors import ApiProblem
 from central_project.api.forms import (
@@ -47,6 +47,9 @@ class Current:
     """ok, suspect (the audit disagreed), late (no newer run) or failed (newest run)."""
     exchange: str
     """ok, or down when the newest run failed on the exchange."""
+
+    is_kept: ClassVar[bool] = True
+    """Whether its answers are kept in Redis: many readers ask for the same few."""
 
     @property
     def stale(self) -> bool:
@@ -167,13 +170,15 @@ def bundle(current: Current, request: BundleRequest, /) -> Rendered:
             parts["market_status"] = _market_status(current)
         return wire.BundleAnswer(**current.envelope(), **parts)
 
-    asked = request.model_dump_json(exclude={"known_run_id"})
-    return _kept(current, f"bundle:{asked}", build)
+    # Not kept: a reader asks once a run, and there are more bundles than memory.
+    return render(_bytes(build()))
 
 
 def _kept(
     current: Current, name: str, build: Callable[[], wire.Envelope], /
 ) -> Rendered:
+    if not current.is_kept:
+        return render(_bytes(build()))
     return kept(current.standing, name, lambda: _bytes(build()))
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Final
+from typing import ClassVar, Final
 
 from central_project.api.answers import Current, current_run
 from central_project.api.errors import ApiProblem
@@ -21,6 +21,8 @@ class Past(Current):
     Its answers never change, so they cannot say when they became old: they are always
     ``stale``, and nobody starts a trade on a question about the past.
     """
+
+    is_kept: ClassVar[bool] = False
 
     is_named: bool
     """Asked for by run_id: these bytes are final. A time may get a repeated run."""

@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+from django.core.cache import cache
 from django.utils import timezone
 from rest_framework.test import APIClient
 
@@ -197,6 +198,23 @@ def test_before_the_first_run_there_is_no_past(reader: APIClient) -> None:
     response = reader.get(STATUS, {"as_of": "2026-11-23T09:00:00Z"})
 
     problem_of(response, 503, "NOT_PUBLISHED")
+
+
+def test_the_past_and_bundles_leave_redis_as_it_is(
+    reader: APIClient, runs_kept: list[AnalysisRun]
+) -> None:
+    kept = set(cache.keys("answer:*"))
+
+    for run in runs_kept:
+        for limit in (1, 2, 3):
+            reader.get(RECOMMENDATIONS, {"as_of": run.run_id, "limit": limit})
+    for symbol in ("KRW-BTC", "KRW-ETH", "KRW-XRP"):
+        reader.post("/api/v1/bundle", {"support_levels": [symbol]})
+    reader.get(CANDLES)
+
+    assert set(cache.keys("answer:*")) == kept
+    reader.get(STATUS)
+    assert set(cache.keys("answer:*")) > kept
 
 
 # --- candles -----------------------------------------------------------------------
