@@ -101,6 +101,9 @@ class MemorySource:
         self.listed = list(markets)
         self.born: dict[str, datetime] = {}
         self.silent_hours: set[datetime] = set()
+        self.quiet: dict[str, set[datetime]] = {}
+        self.late: dict[str, dict[datetime, datetime]] = {}
+        self.empty_answers = 0
         self.broken: set[str] = set()
         self.is_down = False
         self.calls: Counter[str] = Counter()
@@ -146,15 +149,26 @@ class MemorySource:
         if market in self.broken:
             raise SourceError(f"{market} is broken")
         assert 1 <= count <= 200
+        if self.empty_answers:
+            self.empty_answers -= 1
+            return []
         step, make = (FIVE, five_minutes) if unit == 5 else (HOUR, hour_of)
         oldest = self.born.get(market, EPOCH)
         rows: list[CandleRow] = []
         moment = EPOCH + math.ceil((before - EPOCH) / step) * step - step
         while len(rows) < count and moment >= oldest:
-            if moment.replace(minute=0) not in self.silent_hours:
+            if self._is_there(market, moment):
                 rows.append(make(market, moment))
             moment -= step
         return rows[::-1]
+
+    def _is_there(self, market: str, moment: datetime) -> bool:
+        hour = moment.replace(minute=0)
+        return (
+            hour not in self.silent_hours
+            and hour not in self.quiet.get(market, ())
+            and self.late.get(market, {}).get(moment, EPOCH) <= self.now
+        )
 
     def usage(self) -> Usage:
         return Usage(calls=self.calls.total())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from decimal import Decimal
 
 import pytest
 
@@ -13,8 +14,14 @@ from central_project.market.services.candles import (
     silent_hours,
     store_candles,
 )
-from central_project.market.services.collect import Collected, collect, refresh_coins
-from central_project.market.sources import SourceError
+from central_project.market.services.collect import (
+    Collection,
+    Prices,
+    collecting,
+    refresh_coins,
+)
+from central_project.market.services.gaps import Why, gaps_of
+from central_project.market.sources import SourceError, Ticker
 from tests.central.market_world import (
     FIVE,
     HOUR,
@@ -23,6 +30,7 @@ from tests.central.market_world import (
     MemorySource,
     five_minutes,
     hour_of,
+    price_at,
 )
 
 pytestmark = pytest.mark.django_db
@@ -35,8 +43,12 @@ def coin_of(source: MemorySource, market: str = BTC) -> Coin:
     return Coin.objects.get(market=market)
 
 
-def collected(source: MemorySource, *, days: int = 2) -> Collected:
-    return collect(source=source, now=source.now, history_days=days, beat=lambda: None)
+def collected(source: MemorySource, *, days: int = 2) -> Collection:
+    with collecting(source=source, now=source.now, history_days=days) as collection:
+        for _ in collection.arrivals(beat=lambda: None):
+            pass
+        collection.books()
+    return collection
 
 
 def hours_of(market: str) -> list[Candle]:
@@ -48,11 +60,11 @@ def hours_of(market: str) -> list[Candle]:
 def test_backfill_stores_every_closed_hour_and_no_forming_one(
     source: MemorySource,
 ) -> None:
-    history = backfill_market(source=source, coin=coin_of(source), now=NOW, days=20)
+    calls = backfill_market(source=source, coin=coin_of(source), now=NOW, days=20)
 
     starts = [candle.started_at for candle in hours_of(BTC)]
     assert starts == [THIS_HOUR - (480 - i) * HOUR for i in range(480)]
-    assert (history.hours, history.calls, history.gaps) == (480, 3, ())
+    assert calls == 3
 
 
 def test_an_interrupted_backfill_goes_on_where_it_stopped(source: MemorySource) -> None:
@@ -101,13 +113,33 @@ def test_a_young_coin_ends_its_backfill_at_its_first_hour(source: MemorySource) 
     assert source.calls["candles"] == 0
 
 
-def test_backfill_reports_long_silence(source: MemorySource) -> None:
-    quiet = THIS_HOUR - timedelta(hours=40)
-    source.silent_hours = {quiet + i * HOUR for i in range(8)}
+def test_an_empty_page_is_believed_only_when_it_comes_twice(
+    source: MemorySource,
+) -> None:
+    source.empty_answers = 1
 
-    history = backfill_market(source=source, coin=coin_of(source), now=NOW, days=5)
+    backfill_market(source=source, coin=coin_of(source), now=NOW, days=20)
 
-    assert history.gaps == ((quiet, quiet + 8 * HOUR),)
+    assert len(hours_of(BTC)) == 480
+
+
+def test_what_is_missing_is_told_with_its_reason(source: MemorySource) -> None:
+    away, quiet = THIS_HOUR - 40 * HOUR, THIS_HOUR - 20 * HOUR
+    source.silent_hours = {away + i * HOUR for i in range(8)}
+    source.quiet[BTC] = {quiet, quiet + HOUR}
+    source.born["KRW-ETH"] = THIS_HOUR - 24 * HOUR
+    coins = [coin_of(source, market) for market in MARKETS[:3]]
+    for coin in coins[:2]:
+        backfill_market(source=source, coin=coin, now=NOW, days=2)
+
+    gaps = gaps_of(markets=MARKETS[:3], since=THIS_HOUR - 48 * HOUR, until=THIS_HOUR)
+
+    assert [(gap.market, gap.since, gap.hours, gap.why) for gap in gaps] == [
+        (BTC, away, 8, Why.MAINTENANCE),
+        (BTC, quiet, 2, Why.SILENT),
+        ("KRW-ETH", THIS_HOUR - 48 * HOUR, 24, Why.NOT_LISTED),
+        ("KRW-XRP", THIS_HOUR - 48 * HOUR, 48, Why.NOT_LOADED),
+    ]
 
 
 def test_the_tail_is_one_call_a_market(source: MemorySource) -> None:
@@ -177,6 +209,79 @@ def test_a_market_that_cannot_be_read_is_noted_and_tried_again(
     assert second.failed == {}
     stored = Candle.objects.filter(market=BTC, unit=Unit.FIVE).count()
     assert stored == Candle.objects.filter(market="KRW-ETH", unit=Unit.FIVE).count()
+
+
+def test_an_empty_answer_never_passes_for_silence(source: MemorySource) -> None:
+    collected(source)
+    source.now = NOW + timedelta(minutes=5)
+    source.empty_answers = 1
+
+    first = collected(source)
+    minutes_until = set(Coin.objects.values_list("minutes_until", flat=True))
+    second = collected(source)
+
+    assert list(first.failed.values()) == ["CANDLES_IMPLAUSIBLE"]
+    assert len(minutes_until) == 2, "the coin with the empty answer must stay behind"
+    assert second.failed == {}
+
+
+def test_a_trade_that_was_booked_late_is_found(source: MemorySource) -> None:
+    collected(source)
+    source.now = THIS_HOUR + timedelta(hours=1, seconds=5)
+    late = THIS_HOUR + 11 * FIVE
+    source.late[BTC] = {late: source.now + timedelta(minutes=3)}
+    collected(source)
+    before = hours_of(BTC)[-1]
+    source.now += timedelta(minutes=5)
+
+    collected(source)
+
+    after = hours_of(BTC)[-1]
+    assert before.started_at == after.started_at == THIS_HOUR
+    assert before.volume == hour_of(BTC, THIS_HOUR).volume * 11 / 12
+    assert after.volume == hour_of(BTC, THIS_HOUR).volume
+    assert after.close == hour_of(BTC, THIS_HOUR).close
+
+
+def test_an_hour_as_the_exchange_gave_it_is_not_rewritten(
+    source: MemorySource,
+) -> None:
+    collected(source)
+    Candle.objects.filter(
+        market=BTC, unit=Unit.HOUR, started_at=THIS_HOUR - HOUR
+    ).update(open=12345)
+    source.now = NOW + timedelta(minutes=5)
+
+    collected(source)
+
+    assert hours_of(BTC)[-1].open == 12345
+
+
+def test_prices_are_read_again_when_they_are_seconds_old(source: MemorySource) -> None:
+    seconds = [0.0]
+    prices = Prices(source, clock=lambda: seconds[0])
+    source.now += HOUR
+    seconds[0] = 4
+    assert prices.of(BTC) == Ticker(price_at(BTC, NOW), Decimal(5_000_000_000))
+    seconds[0] = 6
+    fresh = prices.of(BTC)
+    source.is_down = True
+    seconds[0] = 12
+
+    assert fresh is not None
+    assert fresh.price == price_at(BTC, NOW + HOUR)
+    assert prices.of(BTC) == fresh
+    assert source.calls["tickers"] == 3
+
+
+def test_an_exchange_that_stops_answering_is_given_up_soon() -> None:
+    source = MemorySource(markets=[f"KRW-C{i}" for i in range(100)])
+    refresh_coins(infos=source.markets(), now=NOW)
+    Coin.objects.update(hours_from=NOW - 90 * 24 * HOUR, hours_until=THIS_HOUR)
+    source.broken = set(source.listed)
+
+    with pytest.raises(SourceError, match="20 markets one after the other"):
+        collected(source)
 
 
 def test_a_market_that_vanished_is_no_longer_listed(source: MemorySource) -> None:

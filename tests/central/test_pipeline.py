@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 import pytest
 from django.db.models import F
 
+from central_project.analysis.candles import CandleSeries
+from central_project.analysis.indicators import Figures, figures_of
 from central_project.api.answers import current_run
 from central_project.market.models import (
     AnalysisRun,
@@ -19,8 +22,8 @@ from central_project.market.models import (
     SupportLevel,
     Unit,
 )
+from central_project.market.services import facts, runs
 from central_project.market.services import publish as publishing
-from central_project.market.services import runs
 from central_project.market.services.pipeline import run_pipeline
 from central_project.market.services.prune import prune
 from tests.central.market_world import MARKETS, NOW, MemorySource
@@ -53,7 +56,6 @@ def test_a_run_publishes_levels_scores_and_status_together(
     # The run's table over all coins reached every coin's levels.
     levels = [level for row in supports for level in row.levels.values()]
     assert all(lv["touch_probability"] for lv in levels if lv["price"])
-    assert any(lv["touch_samples"] for lv in levels)
     ranked = Recommendation.objects.filter(run=run)
     assert ranked.count() + run.excluded_count == run.universe_size == len(MARKETS)
     assert list(ranked.order_by("rank").values_list("rank", flat=True)) == list(
@@ -62,6 +64,84 @@ def test_a_run_publishes_levels_scores_and_status_together(
     assert ranked.count() >= 5
     assert run.market_status["coins_analysed"] == len(MARKETS)
     assert (run.data_as_of, run.valid_until) == (NOW, NOW + timedelta(minutes=15))
+
+
+def test_levels_know_the_past_of_all_coins(source: MemorySource) -> None:
+    run_at(source, NOW)
+
+    run = run_at(source, NOW + timedelta(minutes=5))
+
+    rows = SupportLevel.objects.filter(run=run)
+    assert any(lv["touch_samples"] for row in rows for lv in row.levels.values())
+
+
+@pytest.mark.parametrize("away", [0, 1])
+def test_what_arrives_during_a_run_counts_like_what_was_stored_before(
+    source: MemorySource, away: int
+) -> None:
+    hour = NOW.replace(minute=0, second=0)
+    # The last hours of the absence are maintenance, found only when all have arrived.
+    source.silent_hours = {hour + timedelta(hours=n) for n in range(1, 1 + away)}
+    run_at(source, NOW)
+    later = NOW + timedelta(hours=2)
+    arriving = results(run_at(source, later))
+
+    again = results(run_at(source, later))
+
+    assert source.calls["candles"] > 0
+    assert arriving == again
+
+
+def results(run: AnalysisRun) -> list[object]:
+    """Everything of a run that does not depend on what the coins' table knew."""
+    levels = SupportLevel.objects.filter(run=run).order_by("market")
+    ranks = Recommendation.objects.filter(run=run).order_by("rank")
+    return [
+        run.market_status,
+        *levels.values_list("market", "aggressive", "moderate", "conservative"),
+        *ranks.values_list("market", "score", "breakdown", "metrics"),
+    ]
+
+
+def test_a_few_coins_are_computed_twice_and_agree(source: MemorySource) -> None:
+    run_at(source, NOW)
+
+    runs_of = [run_at(source, NOW + n * timedelta(minutes=5)) for n in (1, 2, 3)]
+
+    assert all(len(run.audit["coins"]) == 3 for run in runs_of)
+    assert not any(run.suspect or run.audit["mismatches"] for run in runs_of)
+    assert len({tuple(run.audit["coins"]) for run in runs_of}) > 1
+
+
+def test_a_wrong_figure_makes_the_run_suspect_and_raises_the_alarm(
+    source: MemorySource,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    run_at(source, NOW)
+
+    def slightly_wrong(*, series: CandleSeries) -> Figures:
+        true = figures_of(series=series)
+        assert true.rsi is not None
+        return replace(true, rsi=true.rsi + 1e-6)
+
+    monkeypatch.setattr(facts, "figures_of", slightly_wrong)
+    run = run_at(source, NOW + timedelta(minutes=5))
+
+    assert (run.state, run.suspect) == (RunState.PUBLISHED, True)
+    assert {one["figure"] for one in run.audit["mismatches"]} == {"rsi"}
+    assert caplog.text.count("market.audit.mismatch") == 3
+    assert current() == run
+
+
+def test_a_run_counts_what_it_asked(source: MemorySource) -> None:
+    run = run_at(source, NOW)
+    counts = run.steps["collect"]["counts"]
+    source.is_down = True
+    failed = run_at(source, NOW + timedelta(minutes=5))
+
+    assert (counts["calls"], counts["refused"]) == (source.calls.total() - 1, 0)
+    assert failed.steps["collect"]["counts"]["calls"] == 1
 
 
 def test_more_than_three_in_ten_failures_keep_the_previous_run(

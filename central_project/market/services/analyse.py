@@ -1,29 +1,19 @@
 """Second step: stored candles and fresh prices to levels, scores and the market's mood.
 
-A thin adapter: all judgement is in `central_project.analysis`.
+A thin adapter: all judgement is in `central_project.analysis`. Coins are analysed one by
+one as their candles arrive; what compares them with each other comes at the end.
 """
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Mapping
-from contextlib import suppress
-from dataclasses import dataclass
-from datetime import datetime, timedelta
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any, Final
 
-import pandas as pd
-from django.db.models import Min
-
-from central_project.analysis.analyzers import (
-    ANALYZERS,
-    CoinFacts,
-)
-from central_project.analysis.candles import (
-    CandleSeries,
-    NotEnoughHistory,
-    hourly_series,
-)
-from central_project.analysis.indicators import figures_of
+from central_project.analysis.analyzers import ANALYZERS, CoinFacts
+from central_project.analysis.audit import Mismatch, audit_coin, choose
+from central_project.analysis.candles import NotEnoughHistory
 from central_project.analysis.market_status import market_status
 from central_project.analysis.recommender import (
     CoinRecommender,
@@ -31,28 +21,20 @@ from central_project.analysis.recommender import (
     Ranking,
     Weights,
 )
-from central_project.analysis.support import calculate_support_levels
-from central_project.analysis.touches import TouchTable, calibration_of
 from central_project.market.models import (
-    Candle,
     Coin,
     Publication,
     Recommendation,
     ScoreSettings,
-    Unit,
-    floor_to,
 )
-from central_project.market.services.candles import (
-    empty_frame,
-    read_frames,
-    silent_hours,
-)
-from central_project.market.services.collect import Collected
-from central_project.market.sources import Book
-from common.money import ticks_of
+from central_project.market.services.facts import History
+from central_project.market.sources import Book, Ticker
 from common.wire import MarketStatus
 
 log = logging.getLogger(__name__)
+
+AUDITED: Final = 3
+"""Coins per run that are computed a second time with `ta`."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -66,6 +48,13 @@ class Analysed:
     """Every listed market that is not ranked, with its reason."""
     failed: dict[str, str]
     settings: ScoreSettings
+    audit: dict[str, Any]
+    """The coins computed a second time, and every figure that differed."""
+
+    @property
+    def suspect(self) -> bool:
+        """Tell whether the second opinion differs."""
+        return bool(self.audit["mismatches"])
 
 
 def current_settings() -> ScoreSettings:
@@ -94,162 +83,98 @@ def recommender_of(*, settings: ScoreSettings) -> CoinRecommender:
     )
 
 
-def analyse(
-    *, collected: Collected, history_days: int, beat: Callable[[], None]
-) -> Analysed:
-    """Compute everything one run publishes; one coin's failure stops nobody else."""
-    settings = current_settings()
-    recommender = recommender_of(settings=settings)
-    failed = dict(collected.failed)
-    unready: dict[str, str] = {}
-    facts: list[CoinFacts] = []
-    for coin, build in _builders(collected, history_days):
-        beat()
+class Analyst:
+    """Takes coins as their candles arrive; one coin's failure stops nobody else."""
+
+    def __init__(self, *, history: History, seed: str) -> None:
+        """Work from *history*; *seed*, the run's own, decides which coins are audited."""
+        self._history = history
+        self._settings = current_settings()
+        self._recommender = recommender_of(settings=self._settings)
+        self._inputs: dict[str, tuple[Coin, Ticker, Book | None]] = {}
+        self._facts: dict[str, CoinFacts] = {}
+        self._unready: dict[str, str] = {}
+        self._failed: dict[str, str] = {}
+        self._chosen = choose(markets=history.markets, seed=seed, count=AUDITED)
+        self._audited: list[str] = []
+        self._mismatches: list[Mismatch] = []
+
+    def add(self, *, coin: Coin, ticker: Ticker | None, book: Book | None) -> None:
+        """Analyse one coin whose candles are stored, and audit it if it was drawn."""
+        market = coin.market
+        if ticker is None:
+            self._failed[market] = "NO_PRICE"
+            return
         try:
-            facts.append(build())
+            facts = self._history.facts(coin=coin, ticker=ticker, book=book)
+            if market in self._chosen:
+                self._audit(facts)
         except NotEnoughHistory:
-            unready[coin.market] = "NOT_ENOUGH_HISTORY"
+            self._unready[market] = "NOT_ENOUGH_HISTORY"
         except Exception:
-            log.exception("analysis of %s failed", coin.market)
-            failed[coin.market] = "ANALYSIS_FAILED"
-    banned = {coin.market for coin in collected.coins if coin.excluded}
-    ranking = recommender.get_recommendations(
-        coins=[fact for fact in facts if fact.market not in banned],
-        incumbents=_incumbents(),
-    )
-    status = market_status(
-        figures={fact.market: fact.figures for fact in facts},
-        coins_failed=len(failed),
-        pipeline="ok",
-        exchange="ok",
-    )
-    return Analysed(
-        facts=facts,
-        ranking=ranking,
-        status=status,
-        excluded=unready
-        | dict(ranking.excluded)
-        | dict.fromkeys(banned, "EXCLUDED_BY_OPERATOR")
-        | failed,
-        failed=failed,
-        settings=settings,
-    )
+            log.exception("market.coin.failed: analysis of %s", market)
+            self._failed[market] = "ANALYSIS_FAILED"
+        else:
+            self._inputs[market] = (coin, ticker, book)
+            self._facts[market] = facts
 
+    def finish(
+        self, *, coins: Sequence[Coin], unreadable: Mapping[str, str]
+    ) -> Analysed:
+        """Rank what was added among *coins*, all that are listed.
 
-def _builders(
-    collected: Collected, history_days: int, /
-) -> list[tuple[Coin, Callable[[], CoinFacts]]]:
-    """Read all candles in two queries; return what remains to be computed per coin."""
-    this_hour = floor_to(moment=collected.as_of, seconds=3600)
-    since = this_hour - timedelta(days=history_days)
-    # One day more: the close before the window fills a silent start.
-    hours = read_frames(
-        unit=Unit.HOUR, since=since - timedelta(days=1), until=this_hour
-    )
-    minutes = read_frames(unit=Unit.FIVE, since=this_hour, until=collected.as_of)
-    maintenance = silent_hours(frames=hours.values(), since=since, until=this_hour)
-    first_hours = _first_hours()
-    touches = _touch_table(hours, maintenance, collected.as_of, history_days)
-    builders = []
-    for coin in collected.coins:
-        if coin.market in collected.failed:
-            continue
-        desk = _Desk(
-            collected, hours, minutes, maintenance, first_hours, history_days, touches
+        *unreadable* are those that could not be read, with their reasons.
+        """
+        if self._history.has_new_maintenance():
+            self._repeat()
+        failed = {**unreadable, **self._failed}
+        banned = {coin.market for coin in coins if coin.excluded}
+        facts = [self._facts[market] for market in sorted(self._facts)]
+        ranking = self._recommender.get_recommendations(
+            coins=[fact for fact in facts if fact.market not in banned],
+            incumbents=_incumbents(),
         )
-        builders.append((coin, desk.builder(coin)))
-    return builders
-
-
-@dataclass(frozen=True)
-class _Desk:
-    """All inputs of one run, from which one coin's facts are built."""
-
-    collected: Collected
-    hours: Mapping[str, pd.DataFrame]
-    minutes: Mapping[str, pd.DataFrame]
-    maintenance: list[datetime]
-    first_hours: Mapping[str, datetime]
-    history_days: int
-    touches: TouchTable
-
-    def builder(self, coin: Coin, /) -> Callable[[], CoinFacts]:
-        return lambda: self._facts(coin)
-
-    def _facts(self, coin: Coin, /) -> CoinFacts:
-        market, ticker = coin.market, self.collected.tickers[coin.market]
-        series = self._series(market)
-        ticks = ticks_of(market=market)
-        tick = ticks.tick_size(price=ticker.price)
-        book = self.collected.books.get(market)
-        return CoinFacts(
-            market=market,
-            korean_name=coin.korean_name,
-            english_name=coin.english_name,
-            price=ticker.price,
-            series=series,
-            figures=figures_of(series=series),
-            support=calculate_support_levels(
-                series=series, price=ticker.price, ticks=ticks, touches=self.touches
+        return Analysed(
+            facts=facts,
+            ranking=ranking,
+            status=market_status(
+                figures={fact.market: fact.figures for fact in facts},
+                coins_failed=len(failed),
+                pipeline="ok",
+                exchange="ok",
             ),
-            turnover_24h=ticker.turnover_24h,
-            spread=_spread(book),
-            spread_ticks=float((book.ask - book.bid) / tick) if book else None,
-            depth_krw=float(book.depth_krw) if book else None,
-            tick_share=float(tick / ticker.price),
-            warning=coin.warning,
-            cautions=tuple(coin.cautions),
-            first_hour_at=self.first_hours[market],
-            as_of=self.collected.as_of,
+            excluded=self._unready
+            | dict(ranking.excluded)
+            | dict.fromkeys(banned, "EXCLUDED_BY_OPERATOR")
+            | failed,
+            failed=failed,
+            settings=self._settings,
+            audit={
+                "coins": self._audited,
+                "mismatches": [asdict(one) for one in self._mismatches],
+            },
         )
 
-    def _series(self, market: str, /) -> CandleSeries:
-        nothing = empty_frame()
-        return hourly_series(
-            market=market,
-            hours=self.hours.get(market, nothing),
-            five_minutes=self.minutes.get(market, nothing),
-            now=self.collected.as_of,
-            days=self.history_days,
-            maintenance=self.maintenance,
-        )
-
-
-def _touch_table(
-    hours: Mapping[str, pd.DataFrame],
-    maintenance: list[datetime],
-    as_of: datetime,
-    history_days: int,
-    /,
-) -> TouchTable:
-    """Pool what all coins' stored hours say about levels, before the first coin's turn."""
-    known = []
-    for market, rows in hours.items():
-        with suppress(NotEnoughHistory):
-            known.append(
-                hourly_series(
-                    market=market,
-                    hours=rows,
-                    five_minutes=empty_frame(),
-                    now=as_of,
-                    days=history_days,
-                    maintenance=maintenance,
-                )
+    def _audit(self, facts: CoinFacts, /) -> None:
+        found = audit_coin(series=facts.series, figures=facts.figures)
+        self._audited.append(facts.market)
+        self._mismatches += found
+        for one in found:
+            log.error(
+                "market.audit.mismatch: %s %s is %s, `ta` says %s",
+                *(one.market, one.figure, one.ours, one.reference),
             )
-    return calibration_of(series=known)
 
+    def _repeat(self) -> None:
+        """Analyse all once more: hours in which nobody traded are gaps, not silence.
 
-def _spread(book: Book | None, /) -> float | None:
-    if book is None:
-        return None
-    return float((book.ask - book.bid) / ((book.ask + book.bid) / 2))
-
-
-def _first_hours() -> dict[str, datetime]:
-    rows = Candle.objects.filter(unit=Unit.HOUR).order_by("market").values("market")
-    return {
-        row["market"]: row["first"] for row in rows.annotate(first=Min("started_at"))
-    }
+        Rare, and it takes no call: the first run after the exchange was away.
+        """
+        log.info("market.maintenance.found: every coin is analysed again")
+        for market, (coin, ticker, book) in self._inputs.items():
+            self._facts[market] = self._history.again(
+                coin=coin, ticker=ticker, book=book
+            )
 
 
 def _incumbents() -> list[str]:

@@ -20,7 +20,7 @@ FIVE_MINUTES: Final = timedelta(minutes=5)
 HOUR: Final = timedelta(hours=1)
 
 _UPSERT: Final = """
-    INSERT INTO market_candle
+    INSERT INTO market_candle AS known
         (market, unit, started_at, open, high, low, close, volume, quote_volume)
     SELECT %s, %s, * FROM unnest(
         %s::timestamptz[], %s::numeric[], %s::numeric[], %s::numeric[],
@@ -29,9 +29,13 @@ _UPSERT: Final = """
         open = excluded.open, high = excluded.high, low = excluded.low,
         close = excluded.close, volume = excluded.volume,
         quote_volume = excluded.quote_volume
+    WHERE (known.open, known.high, known.low, known.close, known.volume,
+            known.quote_volume)
+        IS DISTINCT FROM (excluded.open, excluded.high, excluded.low, excluded.close,
+            excluded.volume, excluded.quote_volume)
 """
 _ROLL_UP: Final = """
-    INSERT INTO market_candle
+    INSERT INTO market_candle AS known
         (market, unit, started_at, open, high, low, close, volume, quote_volume)
     SELECT market, 60, date_trunc('hour', started_at, 'UTC'),
         (array_agg(open ORDER BY started_at))[1], max(high), min(low),
@@ -39,7 +43,11 @@ _ROLL_UP: Final = """
     FROM market_candle
     WHERE market = %s AND unit = 5 AND started_at >= %s AND started_at < %s
     GROUP BY market, date_trunc('hour', started_at, 'UTC')
-    ON CONFLICT (market, unit, started_at) DO NOTHING
+    ON CONFLICT (market, unit, started_at) DO UPDATE SET
+        open = excluded.open, high = excluded.high, low = excluded.low,
+        close = excluded.close, volume = excluded.volume,
+        quote_volume = excluded.quote_volume
+    WHERE excluded.volume > known.volume * 1.000001
 """
 _READ: Final = """
     COPY (
@@ -64,7 +72,7 @@ _POSTGRES_EPOCH: Final = 946_684_800_000_000
 
 
 def store_candles(*, market: str, unit: Unit, rows: Sequence[CandleRow]) -> None:
-    """Insert or replace *rows* in one statement."""
+    """Insert *rows*, replace those that differ, in one statement."""
     if not rows:
         return
     columns = [[getattr(r, name) for r in rows] for name in ("started_at", *COLUMNS)]
@@ -75,7 +83,8 @@ def store_candles(*, market: str, unit: Unit, rows: Sequence[CandleRow]) -> None
 def roll_up(*, market: str, since: datetime, until: datetime) -> None:
     """Build the hours in [since, until) from complete 5-minute candles.
 
-    An hour that the exchange itself delivered is kept.
+    An hour that is stored already, perhaps as the exchange itself delivered it, stays
+    unless trades have come to it since: then its 5-minute candles hold more volume.
     """
     with connection.cursor() as cursor:
         cursor.execute(_ROLL_UP, [market, since, until])

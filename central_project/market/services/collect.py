@@ -1,17 +1,24 @@
-"""First step: read what is missing since the last run, and nothing twice."""
+"""First step: read what is missing since the last run, and nothing twice.
+
+Calls leave at the exchange's pace from the first moment on; whoever works on the coins
+meanwhile gets each as soon as its candles are stored.
+"""
 
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
 from django.db import transaction
+from django.db.models import Exists, OuterRef
 
-from central_project.market.models import Coin, Unit, floor_to
+from central_project.market.models import Candle, Coin, Unit, floor_to
 from central_project.market.services.backfill import backfill_market, lacks_history
 from central_project.market.services.candles import (
     FIVE_MINUTES,
@@ -19,12 +26,12 @@ from central_project.market.services.candles import (
     roll_up,
     store_candles,
 )
+from central_project.market.source_errors import ImplausibleCandles, SourceError
 from central_project.market.sources import (
     Book,
     CandleRow,
     MarketInfo,
     MarketSource,
-    SourceError,
     Ticker,
 )
 from common.upbit import CANDLE_PAGE
@@ -35,20 +42,18 @@ THREADS: Final = 4
 """The limiter sets the pace; a few threads hide the exchange's answer times."""
 BACKFILLS_PER_RUN: Final = 30
 """New markets loaded inside one run (about 11 calls each); the rest waits."""
+MAX_FAILED_SHARE: Final = 0.30
+"""Above it the ranking would compare a remnant: the previous run stays."""
+FAILED_IN_A_ROW: Final = 20
+"""So many markets one after the other: the exchange stopped answering."""
+PRICE_SECONDS: Final = 5.0
+"""A coin is never analysed at an older price."""
 COIN_FIELDS: Final = ["korean_name", "english_name", "warning", "cautions", "listed"]
+_Candles = tuple[list[CandleRow], list[CandleRow]]
 
 
-@dataclass(frozen=True, kw_only=True)
-class Collected:
-    """What one run knows of the exchange beyond the stored candles."""
-
-    as_of: datetime
-    """No figure is newer promised than this: the instant before the first call."""
-    coins: list[Coin]
-    tickers: dict[str, Ticker]
-    books: dict[str, Book]
-    failed: dict[str, str]
-    """Market to machine-readable reason."""
+class TooManyFailed(Exception):
+    """So many markets failed that the previous results are the better answer."""
 
 
 @dataclass(frozen=True)
@@ -58,30 +63,143 @@ class _Tail:
     coin: Coin
     hours_from: datetime | None
     minutes_from: datetime
+    has_traded: bool
+    """There are candles, so an answer without any is wrong."""
 
 
-def collect(
-    *,
-    source: MarketSource,
-    now: datetime,
-    history_days: int,
-    beat: Callable[[], None],
-) -> Collected:
-    """Refresh coins, prices, order books and candles; raise SourceError if nothing works.
+class Prices:
+    """Last prices of all markets by one call, repeated when they are seconds old."""
 
-    One market's failure is noted in ``failed`` and stops nobody else.
-    """
-    coins = refresh_coins(infos=source.markets(), now=now)
-    tickers = source.tickers()
-    books = _books(source, [coin.market for coin in coins])
-    beat()
-    failed = _load_new(source, coins, now, history_days, beat)
-    known = [coin for coin in coins if coin.hours_until is not None]
-    failed |= _collect_tails(source, known, now, beat)
-    failed |= {c.market: "NO_PRICE" for c in coins if c.market not in tickers}
-    return Collected(
-        as_of=now, coins=coins, tickers=tickers, books=books, failed=failed
-    )
+    def __init__(
+        self, source: MarketSource, *, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        """Read them now; raise SourceError."""
+        self._source = source
+        self._clock = clock
+        self._tickers = source.tickers()
+        self._read_at = clock()
+
+    def of(self, market: str, /) -> Ticker | None:
+        """Return a market's price of now, or of the last answer if there is no newer."""
+        if self._clock() - self._read_at > PRICE_SECONDS:
+            self._read_at = self._clock()
+            try:
+                self._tickers = self._source.tickers()
+            except SourceError as error:
+                log.warning("market.prices.kept: %s", error)
+        return self._tickers.get(market)
+
+
+class Collection:
+    """One run's reading of the exchange, under way from the moment it is made."""
+
+    def __init__(
+        self,
+        *,
+        source: MarketSource,
+        pool: ThreadPoolExecutor,
+        now: datetime,
+        history_days: int,
+    ) -> None:
+        """Send the first calls; raise SourceError if nothing works."""
+        self.as_of = now
+        """No figure of the run is older: the instant before the first call."""
+        self._source, self._days = source, history_days
+        self.coins = refresh_coins(infos=source.markets(), now=now)
+        self.failed: dict[str, str] = {}
+        """Market to machine-readable reason."""
+        self._end = floor_to(moment=now, seconds=300)
+        self._books = pool.submit(_books, source, [coin.market for coin in self.coins])
+        traded = _traded()
+        tails = {coin.market: _tail(coin, self._end, traded) for coin in self.coins}
+        self._jobs = {
+            pool.submit(_fetch, source, tail, self._end): tail
+            for tail in tails.values()
+            if tail
+        }
+        self._complete = [
+            coin
+            for coin in self.coins
+            if coin.hours_until is not None and not tails[coin.market]
+        ]
+        self.prices = Prices(source)
+
+    def books(self) -> dict[str, Book]:
+        """Return the order books, waiting for them if need be."""
+        return self._books.result()
+
+    def arrivals(self, *, beat: Callable[[], None]) -> Iterator[Coin]:
+        """Yield each coin whose candles are stored up to now; note the others' reasons.
+
+        Answers are stored here and not in the threads, so only this thread needs a
+        database connection. Raises SourceError or TooManyFailed when it is no use to go on.
+        """
+        yield from self._complete
+        unreadable = in_a_row = 0
+        for job in _as_completed(self._jobs, beat):
+            tail = self._jobs[job]
+            try:
+                _store(tail, *job.result(), self._end)
+            except SourceError as error:
+                self._note(tail.coin, error)
+                unreadable, in_a_row = unreadable + 1, in_a_row + 1
+                _give_up(unreadable, in_a_row, len(self.coins), error)
+            else:
+                in_a_row = 0
+                yield tail.coin
+        yield from self._new_coins(beat)
+
+    def _new_coins(self, beat: Callable[[], None], /) -> Iterator[Coin]:
+        """Load the history of a few new markets last, so that nobody waits for them."""
+        new = [
+            coin
+            for coin in self.coins
+            if lacks_history(coin=coin, now=self.as_of, days=self._days)
+        ]
+        for coin in new[BACKFILLS_PER_RUN:]:
+            if coin.hours_until is None:
+                self.failed[coin.market] = "HISTORY_LOADING"
+        for coin in new[:BACKFILLS_PER_RUN]:
+            was_known = coin.hours_until is not None
+            try:
+                self._load(coin, beat)
+            except SourceError as error:
+                self._note(coin, error)
+            else:
+                if not was_known:
+                    yield coin
+
+    def _load(self, coin: Coin, beat: Callable[[], None], /) -> None:
+        backfill_market(
+            source=self._source,
+            coin=coin,
+            now=self.as_of,
+            days=self._days,
+            progress=beat,
+        )
+        if tail := _tail(coin, self._end, set()):
+            _store(tail, *_fetch(self._source, tail, self._end), self._end)
+
+    def _note(self, coin: Coin, error: SourceError, /) -> None:
+        if error.ends_run:
+            raise error
+        log.warning("market.coin.unreadable: %s: %s", coin.market, error)
+        self.failed[coin.market] = error.coin_code
+
+
+@contextmanager
+def collecting(
+    *, source: MarketSource, now: datetime, history_days: int
+) -> Iterator[Collection]:
+    """Begin to read the exchange; calls that have not left when the block fails never do."""
+    with ThreadPoolExecutor(THREADS, thread_name_prefix="candles") as pool:
+        try:
+            yield Collection(
+                source=source, pool=pool, now=now, history_days=history_days
+            )
+        except BaseException:
+            pool.shutdown(wait=False, cancel_futures=True)
+            raise
 
 
 def refresh_coins(*, infos: Sequence[MarketInfo], now: datetime) -> list[Coin]:
@@ -114,118 +232,102 @@ def _books(source: MarketSource, markets: Sequence[str], /) -> dict[str, Book]:
     try:
         return source.books(markets=markets)
     except SourceError as error:
-        log.warning("order books are missing in this run: %s", error)
+        log.warning("market.books.missing: %s", error)
         return {}
 
 
-def _load_new(
-    source: MarketSource,
-    coins: Sequence[Coin],
-    now: datetime,
-    history_days: int,
-    beat: Callable[[], None],
-    /,
-) -> dict[str, str]:
-    """Backfill a few markets whose history is incomplete; return those without any."""
-    new = [c for c in coins if lacks_history(coin=c, now=now, days=history_days)]
-    # Those without any history first: they cannot be analysed at all.
-    new.sort(key=lambda coin: coin.hours_until is not None)
-    failed = {
-        coin.market: "HISTORY_LOADING"
-        for coin in new[BACKFILLS_PER_RUN:]
-        if coin.hours_until is None
-    }
-    for coin in new[:BACKFILLS_PER_RUN]:
-        try:
-            backfill_market(
-                source=source, coin=coin, now=now, days=history_days, progress=beat
-            )
-        except SourceError as error:
-            log.warning("no history of %s: %s", coin.market, error)
-            failed[coin.market] = "CANDLES_UNREADABLE"
-    return failed
+def _traded() -> set[str]:
+    """Return the markets that have a stored candle, by one look at the index for each."""
+    hours = Candle.objects.filter(market=OuterRef("market"), unit=Unit.HOUR)
+    return set(Coin.objects.filter(Exists(hours)).values_list("market", flat=True))
 
 
-def _collect_tails(
-    source: MarketSource,
-    coins: Sequence[Coin],
-    now: datetime,
-    beat: Callable[[], None],
-    /,
-) -> dict[str, str]:
-    """Fetch in threads, store in this one, so only it needs a database connection."""
-    end = floor_to(moment=now, seconds=300)
-    tails = [tail for coin in coins if (tail := _tail(coin, end))]
-    failed: dict[str, str] = {}
-    with ThreadPoolExecutor(THREADS, thread_name_prefix="candles") as pool:
-        jobs = {pool.submit(_fetch, source, tail, end): tail for tail in tails}
-        try:
-            for job in _as_completed(jobs, beat):
-                tail = jobs[job]
-                try:
-                    hours, minutes = job.result()
-                except SourceError as error:
-                    log.warning("no candles of %s: %s", tail.coin.market, error)
-                    failed[tail.coin.market] = "CANDLES_UNREADABLE"
-                else:
-                    _store(tail, hours, minutes, end)
-        except BaseException:
-            pool.shutdown(wait=False, cancel_futures=True)
-            raise
-    return failed
+def _give_up(unreadable: int, in_a_row: int, total: int, error: SourceError, /) -> None:
+    """End a run that cannot succeed any more, before every market has timed out."""
+    if in_a_row >= FAILED_IN_A_ROW:
+        raise SourceError(
+            f"{in_a_row} markets one after the other could not be read; last: {error}"
+        )
+    if unreadable > MAX_FAILED_SHARE * total:
+        raise TooManyFailed(
+            f"{unreadable} of {total} markets could not be read, the others were not"
+            f" tried any more; last: {error}"
+        )
 
 
 def _as_completed(
-    jobs: dict[Future[tuple[list[CandleRow], list[CandleRow]]], _Tail],
-    beat: Callable[[], None],
-    /,
-) -> Iterator[Future[tuple[list[CandleRow], list[CandleRow]]]]:
+    jobs: dict[Future[_Candles], _Tail], beat: Callable[[], None], /
+) -> Iterator[Future[_Candles]]:
     """Yield finished jobs and keep the heart beating while all of them are slow."""
     waiting = set(jobs)
     while waiting:
         done, waiting = wait(waiting, timeout=2, return_when=FIRST_COMPLETED)
+        for job in done:
+            beat()
+            yield job
         beat()
-        yield from done
 
 
-def _tail(coin: Coin, end: datetime, /) -> _Tail | None:
-    """Say what *coin* lacks up to *end* (a 5-minute edge); None = nothing."""
+def _tail(coin: Coin, end: datetime, traded: set[str], /) -> _Tail | None:
+    """Say what *coin* lacks up to *end* (a 5-minute edge); None = nothing.
+
+    The hour before the last closed edge is read again each time, for trades that the
+    exchange booked late: one call brings up to 200 candles as easily as one.
+    """
     if coin.hours_until is None:
         return None
-    since = max(coin.minutes_until or coin.hours_until, coin.hours_until)
-    if since >= end:
+    if max(coin.minutes_until or coin.hours_until, coin.hours_until) >= end:
         return None
+    since, has_traded = coin.hours_until - HOUR, coin.market in traded
     if (end - since) // FIVE_MINUTES <= CANDLE_PAGE:
-        return _Tail(coin, None, since)
-    return _Tail(coin, coin.hours_until, floor_to(moment=end, seconds=3600))
+        return _Tail(coin, None, since, has_traded)
+    return _Tail(coin, since, floor_to(moment=end, seconds=3600), has_traded)
 
 
-def _fetch(
-    source: MarketSource, tail: _Tail, end: datetime, /
-) -> tuple[list[CandleRow], list[CandleRow]]:
+def _fetch(source: MarketSource, tail: _Tail, end: datetime, /) -> _Candles:
     """Return (hours, 5-minute candles); hours only after a long absence."""
     hours: list[CandleRow] = []
     if tail.hours_from is not None:
         hours = read_pages(
             source, tail.coin.market, Unit.HOUR, tail.hours_from, tail.minutes_from
         )
-    minutes = read_pages(source, tail.coin.market, Unit.FIVE, tail.minutes_from, end)
+    minutes = read_pages(
+        source,
+        tail.coin.market,
+        Unit.FIVE,
+        tail.minutes_from,
+        end,
+        has_traded=tail.has_traded,
+    )
     return hours, minutes
 
 
 def read_pages(
-    source: MarketSource, market: str, unit: Unit, since: datetime, until: datetime, /
+    source: MarketSource,
+    market: str,
+    unit: Unit,
+    since: datetime,
+    until: datetime,
+    /,
+    *,
+    has_traded: bool = False,
 ) -> list[CandleRow]:
-    """Return all candles in [since, until), newest page first, as few calls as possible."""
+    """Return all candles in [since, until), newest page first, as few calls as possible.
+
+    Silent stretches have no candle, so a page reaches back beyond them; only a market that
+    never traded has an empty one. Of another (*has_traded*) it raises ImplausibleCandles.
+    """
     step = FIVE_MINUTES if unit is Unit.FIVE else HOUR
     rows: list[CandleRow] = []
     before = until
     while before > since:
-        count = min(CANDLE_PAGE, (before - since) // step)
+        count = min(CANDLE_PAGE, -((since - before) // step))
         page = source.candles(market=market, unit=unit, before=before, count=count)
-        rows = [row for row in page if since <= row.started_at < before] + rows
+        if not page and before == until and has_traded:
+            raise ImplausibleCandles(f"{market} has candles, but the answer has none")
+        rows = [row for row in page if row.started_at >= since] + rows
         # A short page means that the coin has no older candle.
-        if len(page) < count or page[0].started_at >= before:
+        if len(page) < count:
             break
         before = page[0].started_at
     return rows
@@ -238,11 +340,7 @@ def _store(
     with transaction.atomic():
         store_candles(market=coin.market, unit=Unit.HOUR, rows=hours)
         store_candles(market=coin.market, unit=Unit.FIVE, rows=minutes)
-        if (
-            tail.hours_from is None
-            and coin.hours_until
-            and coin.hours_until < this_hour
-        ):
-            roll_up(market=coin.market, since=coin.hours_until, until=this_hour)
+        if tail.hours_from is None:
+            roll_up(market=coin.market, since=tail.minutes_from, until=this_hour)
         coin.hours_until, coin.minutes_until = this_hour, end
         coin.save(update_fields=["hours_until", "minutes_until"])

@@ -1,30 +1,40 @@
-"""One run from claim to end: collect, analyse, publish, prune."""
+"""One run from claim to end: collect, analyse, publish, prune.
+
+Coins are analysed while the next ones are being collected. The step "analyse" is what
+remains when the last candle has come: to compare the coins with each other.
+"""
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import datetime
-from typing import Final
+from typing import Any, Final
 
+from celery.exceptions import SoftTimeLimitExceeded
 from django.conf import settings
 
 from central_project.market.models import AnalysisRun, RunState
 from central_project.market.services import runs
-from central_project.market.services.analyse import Analysed, analyse
-from central_project.market.services.collect import Collected, collect
+from central_project.market.services.analyse import Analysed, Analyst
+from central_project.market.services.collect import (
+    MAX_FAILED_SHARE,
+    Collection,
+    TooManyFailed,
+    collecting,
+)
+from central_project.market.services.facts import History
 from central_project.market.services.prune import prune
 from central_project.market.services.publish import publish
 from central_project.market.sources import MarketSource, SourceError
 
 log = logging.getLogger(__name__)
 
-MAX_FAILED_SHARE: Final = 0.30
-"""Above it the ranking would compare a remnant: the previous run stays."""
-
-
-class TooManyFailed(Exception):
-    """So many markets failed that the previous results are the better answer."""
+_TOO_SLOW: Final = (
+    "the run took longer than a worker may work on it; the exchange answers too slowly, or"
+    " too many markets lack their history: manage_central.py backfill loads it"
+)
 
 
 def run_pipeline(
@@ -42,7 +52,9 @@ def run_pipeline(
     except TooManyFailed as error:
         runs.fail(lease=lease, code="TOO_MANY_FAILED", error=str(error))
     except SourceError as error:
-        runs.fail(lease=lease, code="EXCHANGE_UNAVAILABLE", error=str(error))
+        runs.fail(lease=lease, code=error.code, error=str(error))
+    except SoftTimeLimitExceeded:
+        runs.fail(lease=lease, code="TOO_SLOW", error=_TOO_SLOW)
     except Exception as error:
         runs.fail(lease=lease, code="CRASHED", error=repr(error))
         raise
@@ -55,25 +67,52 @@ def run_pipeline(
 def _work(
     lease: runs.RunLease, source: MarketSource, clock: Callable[[], datetime], /
 ) -> None:
-    days = settings.HISTORY_DAYS
+    now = clock()
     with lease.step("collect") as counts:
-        collected = collect(
-            source=source, now=clock(), history_days=days, beat=lease.beat
-        )
-        counts |= {"coins": len(collected.coins), "failed": len(collected.failed)}
-        _refuse_remnant(collected, collected.failed)
+        with (
+            _counted(source, counts),
+            collecting(
+                source=source, now=now, history_days=settings.HISTORY_DAYS
+            ) as collection,
+        ):
+            analyst = _analyse_arrivals(lease, collection)
+        counts |= {"coins": len(collection.coins), "failed": len(collection.failed)}
+        _refuse_remnant(collection, collection.failed)
     with lease.step("analyse") as counts:
-        analysed = analyse(collected=collected, history_days=days, beat=lease.beat)
+        analysed = analyst.finish(coins=collection.coins, unreadable=collection.failed)
         counts |= _counts(analysed)
-        _refuse_remnant(collected, analysed.failed)
+        _refuse_remnant(collection, analysed.failed)
     with lease.step("publish"):
-        publish(
-            lease=lease,
-            analysed=analysed,
-            as_of=collected.as_of,
-            published_at=clock(),
-        )
+        publish(lease=lease, analysed=analysed, as_of=now, published_at=clock())
     _prune(lease, clock())
+
+
+def _analyse_arrivals(lease: runs.RunLease, collection: Collection, /) -> Analyst:
+    """Analyse each coin while the next ones are on their way."""
+    history = History(as_of=collection.as_of, days=settings.HISTORY_DAYS)
+    analyst = Analyst(history=history, seed=f"{lease.run_id}-{lease.attempt}")
+    for coin in collection.arrivals(beat=lease.beat):
+        analyst.add(
+            coin=coin,
+            ticker=collection.prices.of(coin.market),
+            book=collection.books().get(coin.market),
+        )
+    return analyst
+
+
+@contextmanager
+def _counted(source: MarketSource, counts: dict[str, Any], /) -> Iterator[None]:
+    """Note the calls of a step and how many were refused, also of one that fails."""
+    before = source.usage()
+    try:
+        yield
+    finally:
+        usage = source.usage()
+        counts |= {
+            "calls": usage.calls - before.calls,
+            "refused": usage.refused - before.refused,
+            "clock_ahead_seconds": usage.clock_ahead,
+        }
 
 
 def _prune(lease: runs.RunLease, now: datetime, /) -> None:
@@ -91,11 +130,12 @@ def _counts(analysed: Analysed, /) -> dict[str, int]:
         "ranked": len(analysed.ranking.scored),
         "excluded": len(analysed.excluded),
         "failed": len(analysed.failed),
+        "audited": len(analysed.audit["coins"]),
     }
 
 
-def _refuse_remnant(collected: Collected, failed: dict[str, str], /) -> None:
-    if len(failed) <= MAX_FAILED_SHARE * len(collected.coins):
+def _refuse_remnant(collection: Collection, failed: dict[str, str], /) -> None:
+    if len(failed) <= MAX_FAILED_SHARE * len(collection.coins):
         return
     reasons = sorted(set(failed.values()))
     remedy = (
@@ -105,6 +145,6 @@ def _refuse_remnant(collected: Collected, failed: dict[str, str], /) -> None:
         else ""
     )
     raise TooManyFailed(
-        f"{len(failed)} of {len(collected.coins)} markets failed"
+        f"{len(failed)} of {len(collection.coins)} markets failed"
         f" ({', '.join(reasons)}).{remedy}"
     )

@@ -23,7 +23,7 @@ def prune(*, now: datetime, dry_run: bool = False) -> dict[str, int]:
 
     Returns how many runs, 5-minute candles and hours; with *dry_run* nothing is deleted.
     """
-    kept = Retention.objects.get(pk=Retention.SINGLE)
+    kept = Retention.objects.get_or_create(pk=Retention.SINGLE)[0]
     oldest_hour = now - timedelta(days=kept.hours_days)
     old = {
         "runs": _runs(now - timedelta(days=kept.runs_days)),

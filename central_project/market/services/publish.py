@@ -124,6 +124,7 @@ def _finish(
     run.universe_size = len(analysed.excluded) + len(analysed.ranking.scored)
     run.market_status = analysed.status.model_dump(mode="json")
     run.settings = analysed.settings
+    run.audit, run.suspect = analysed.audit, analysed.suspect
     run.save()
 
 
