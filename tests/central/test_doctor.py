@@ -15,6 +15,7 @@ from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -193,6 +194,16 @@ class TestSurroundings:
         monkeypatch.setattr(shutil, "disk_usage", lambda _: usage)
 
         assert surroundings.disk().colour is colour
+
+    def test_machine_code_that_cannot_be_kept_is_told(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        assert told(surroundings.machine_code(), Colour.GREEN)
+        stats = SimpleNamespace(cache_path=str(tmp_path / "none" / "deeper"))
+        kernel = SimpleNamespace(py_func=None, stats=stats)
+        monkeypatch.setattr(surroundings, "kernels", SimpleNamespace(kernel=kernel))
+
+        assert told(surroundings.machine_code(), Colour.YELLOW, "NUMBA_CACHE_DIR")
 
     def test_settings_for_development_are_not_for_production(
         self, settings: Any

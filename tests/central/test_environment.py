@@ -8,7 +8,7 @@ from pathlib import Path
 from deploy.testing import django_environment
 
 ROOT = Path(__file__).resolve().parents[2]
-LIBRARIES = {"PROMETHEUS_MULTIPROC_DIR"}
+LIBRARIES = {"NUMBA_CACHE_DIR", "PROMETHEUS_MULTIPROC_DIR"}
 """Settings that a library reads from the environment itself."""
 
 

@@ -23,6 +23,7 @@ def examine(*, now: datetime) -> Iterator[Finding]:
     yield stores.redis()
     yield stores.workers()
     yield from surroundings.exchange()
+    yield surroundings.machine_code()
     yield surroundings.disk()
 
 

@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
+from pathlib import Path
 from typing import Final
 
 import requests
 from django.conf import settings
 
+from central_project.analysis import kernels
 from central_project.console.doctor.finding import Finding, Part, Text
 
 ENVIRONMENT: Final = Part("environment", Text("설정", "settings"))
 EXCHANGE: Final = Part("exchange", Text("거래소", "exchange"))
 CLOCK: Final = Part("clock", Text("시계", "clock"))
+MACHINE_CODE: Final = Part("machine_code", Text("계산 엔진", "machine code"))
 DISK: Final = Part("disk", Text("디스크", "disk"))
 SKEW_SHOWN: Final = timedelta(seconds=3)
 """The exchange tells the time in whole seconds, and the answer takes a while."""
@@ -64,6 +68,35 @@ def exchange() -> list[Finding]:
         EXCHANGE.green(f"응답 {milliseconds} ms", f"answers in {milliseconds} ms"),
         _clock(answer.headers.get("Date", ""), asked_at + took / 2),
     ]
+
+
+def machine_code() -> Finding:
+    """The compiled kernels are kept, so that no worker compiles them again."""
+    places = {
+        one.stats.cache_path for one in vars(kernels).values() if _is_compiled(one)
+    }
+    place = Path(next(iter(places)))
+    has_any = any(place.glob("kernels.*.nbi"))
+    if has_any or os.access(place if place.exists() else place.parent, os.W_OK):
+        state = (
+            ("컴파일됨", "compiled")
+            if has_any
+            else ("첫 분석에서 컴파일", "compiles once")
+        )
+        return MACHINE_CODE.green(f"{state[0]} ({place})", f"{state[1]} ({place})")
+    return MACHINE_CODE.yellow(
+        (f"{place}에 쓸 수 없음", f"{place} cannot be written"),
+        (
+            "프로세스가 시작할 때마다 몇 초씩 컴파일합니다. NUMBA_CACHE_DIR에 쓸 수 있는"
+            " 폴더를 적어 주세요.",
+            "every process compiles for seconds; set NUMBA_CACHE_DIR to a directory that"
+            " can be written",
+        ),
+    )
+
+
+def _is_compiled(value: object, /) -> bool:
+    return hasattr(value, "py_func") and hasattr(value, "stats")
 
 
 def disk() -> Finding:
