@@ -13,6 +13,9 @@ from django.db import close_old_connections
 from django.test import RequestFactory
 from django.utils import timezone
 from django_ratelimit.core import get_usage
+from hypothesis import HealthCheck, given
+from hypothesis import settings as hypothesis_settings
+from hypothesis import strategies as st
 
 from central_project.api import shared_state, throttling
 from central_project.api.fastlane import FastLane
@@ -264,6 +267,46 @@ def test_everything_unusual_is_djangos(
     ours, djangos = both(lane, address, **asked)
 
     assert lane.left_to_django == 1
+    assert ours == djangos
+
+
+# What is usual comes first; up to three parts are replaced by others.
+PARTS: dict[str, list[str | None]] = {
+    "method": ["GET", "HEAD", "POST"],
+    "address": [LIST, LEVELS, STATUS, f"{LIST}/", "/api/v1//market-status"],
+    "query": ["", "?", "?limit=10", "?limit=07", "?limit=%31", "?as_of=x", "?token=x"],
+    "HTTP_ACCEPT": [None, "*/*", "application/json", "application/json;q=0.5", "a/b"],
+    "HTTP_ACCEPT_ENCODING": [None, "", "gzip", "GZIP;Q=0.5, br", "identity, gzip;q=.1"],
+    "HTTP_IF_NONE_MATCH": [None, "", "*", '"x"', 'W/"x", "y"', "x", '"'],
+    "HTTP_HOST": ["127.0.0.1", "localhost:80", "127.0.0.1:x", "evil.example"],
+    "HTTP_COOKIE": [None, "a=b"],
+    "HTTP_X_REQUEST_ID": ["request-0001", "12345678"],
+    "HTTP_AUTHORIZATION": ["Bearer {}", "bearer {}", "Bearer  {}", "{}"],
+    "CONTENT_LENGTH": [None, "", "0"],
+}
+
+
+@hypothesis_settings(
+    max_examples=100,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
+)
+@given(
+    others=st.lists(
+        st.sampled_from([(name, one) for name, all_ in PARTS.items() for one in all_]),
+        max_size=3,
+    )
+)
+def test_whatever_is_asked_the_lane_changes_nothing(
+    run: AnalysisRun, issued: tuple[ApiKey, str], others: list[tuple[str, str | None]]
+) -> None:
+    parts = {name: all_[0] for name, all_ in PARTS.items()} | dict(others)
+    asked = {name: value for name, value in parts.items() if value is not None}
+    address = asked.pop("address") + asked.pop("query")
+    asked["HTTP_AUTHORIZATION"] = asked["HTTP_AUTHORIZATION"].format(issued[1])
+
+    ours, djangos = both(Lane(), address, **asked)
+
     assert ours == djangos
 
 
