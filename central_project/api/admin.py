@@ -38,10 +38,8 @@ REVOKE_DIALOG = {
 class ApiKeyAdmin(OperatorAdmin):
     """Issue and revoke access."""
 
-    list_display = (
-        "name", "shown", "status", "rate", age_column("last_used_at", "마지막 사용"),
-        "expires_at", "created_at", "note",
-    )  # fmt: skip
+    list_display = ("name", "status", "shown", "rate")
+    rest = (age_column("last_used_at", "마지막 사용"), "expires_at", "note")
     search_fields = ("name", "note", "prefix")
     search_help_text = "이름, 메모, 키의 앞자리"
     fields: tuple[str, ...] = ("name", "note", "rate", "expires_at")
@@ -65,7 +63,13 @@ class ApiKeyAdmin(OperatorAdmin):
     def get_list_display(self, request: HttpRequest) -> tuple[Any, ...]:
         """Add what Redis counted, asked once for the whole list."""
         calls = usage_by_key(now=timezone.now())
-        return (*self.list_display, *(_calls(calls, *column) for column in CALLS))
+        counted = (_calls(calls, *column) for column in CALLS)
+        return (*self.list_display, *counted, *self.rest)
+
+    def get_actions_detail(self, request: HttpRequest, object_id: Any) -> list[Any]:
+        """Offer no second revocation."""
+        is_open = ApiKey.objects.filter(pk=object_id, revoked_at=None).exists()
+        return super().get_actions_detail(request, object_id) if is_open else []
 
     def save_model(
         self, request: HttpRequest, obj: Any, form: ModelForm[Any], change: bool

@@ -34,7 +34,6 @@ from django_celery_beat.models import (
     SolarSchedule,
 )
 from kombu.exceptions import OperationalError
-from unfold.admin import ModelAdmin
 from unfold.decorators import action
 from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationForm
 from unfold.widgets import UnfoldAdminSelectWidget, UnfoldAdminTextInputWidget
@@ -55,7 +54,7 @@ for model in (
 
 
 @admin.register(User)
-class OperatorUserAdmin(UserAdmin, ModelAdmin):  # type: ignore[misc,type-arg]
+class OperatorUserAdmin(UserAdmin, OperatorAdmin):  # type: ignore[type-arg]
     """People who may log in; what they may do comes from their groups."""
 
     form = UserChangeForm
@@ -82,7 +81,7 @@ class OperatorUserAdmin(UserAdmin, ModelAdmin):  # type: ignore[misc,type-arg]
 
 
 @admin.register(Group)
-class OperatorGroupAdmin(GroupAdmin, ModelAdmin):  # type: ignore[misc]
+class OperatorGroupAdmin(GroupAdmin, OperatorAdmin):
     """Sets of permissions; two are seeded, and belong to the superuser from then on."""
 
     compressed_fields = False

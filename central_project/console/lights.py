@@ -15,13 +15,23 @@ from django_redis import get_redis_connection
 from kombu.exceptions import OperationalError
 from redis import RedisError
 
+from central_project.market.admin.wording import words_for
 from central_project.market.models import AnalysisRun, RunState
 from central_project.market.services import vitals
 
 PING_SECONDS: Final = 0.5
 WORKERS_KEPT: Final = 10
 """Seconds for which an answer of the workers is believed; asking takes PING_SECONDS."""
-EXCHANGE_ERRORS: Final = ("EXCHANGE_UNAVAILABLE", "TOO_MANY_FAILED")
+EXCHANGE_ADVICE: Final = {
+    "EXCHANGE_UNAVAILABLE": "응답이 없거나 점검 중입니다. 다음 구간에 저절로 다시 시도합니다.",
+    "EXCHANGE_BLOCKED": (
+        "이 서버의 주소를 잠시 막았습니다. 같은 주소에서 다른 프로그램이 호출하는지"
+        " 확인해 주세요."
+    ),
+    "CLOCK_OFF": "서버 시계를 맞춰 주세요 (NTP).",
+    "TOO_MANY_FAILED": "과거 캔들이 없으면 backfill을 실행해 주세요.",
+    "TOO_SLOW": "응답이 느리거나 과거 캔들이 없습니다. backfill을 실행해 주세요.",
+}
 
 
 class Colour(StrEnum):
@@ -130,12 +140,12 @@ def _exchange() -> Light:
     name = "거래소 (Upbit)"
     if run is None:
         return Light(name=name, colour=Colour.GREY, state="아직 분석 없음")
-    if run.error_code in EXCHANGE_ERRORS:
+    if run.error_code in EXCHANGE_ADVICE:
         return Light(
             name=name,
             colour=Colour.RED,
-            state="마지막 분석이 데이터를 받지 못함",
-            advice=run.error[:200],
+            state=words_for(run.error_code),
+            advice=EXCHANGE_ADVICE[run.error_code],
         )
     if run.coins_failed:
         return Light(

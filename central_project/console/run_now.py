@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from django.contrib import messages
 from django.contrib.auth.decorators import permission_required
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
@@ -13,7 +15,7 @@ from kombu.exceptions import OperationalError
 from central_project.market.services import runs
 from central_project.market.tasks import run_pipeline
 
-EXPIRES: int = 60
+EXPIRES: Final = 60
 """Seconds; a worker that takes longer finds the run given up."""
 
 

@@ -11,8 +11,11 @@ import unfold
 from django.utils.translation import gettext, ngettext, override
 from django.utils.translation.template import templatize
 
-from central_project.analysis.gates import refusal
+from central_project.analysis import gates as gates_module
+from central_project.console.lights import EXCHANGE_ADVICE
 from central_project.market.admin.wording import CODES
+from central_project.market.services import runs
+from central_project.market.source_errors import SourceError
 
 ROOT = Path(unfold.__file__).parent
 CALL = re.compile(
@@ -60,9 +63,16 @@ def test_every_text_of_the_looks_is_translated() -> None:
     assert len(everything) > 80, "the texts are not found any more"
 
 
-def test_every_gate_has_words() -> None:
-    source = Path(refusal.__code__.co_filename).read_text()
-    gates = set(re.findall(r'"([A-Z_]+)":', source))
+def test_every_gate_and_every_end_of_a_run_has_words() -> None:
+    gates = re.findall(r'"([A-Z_]+)":', Path(gates_module.__file__).read_text())
+    services = Path(runs.__file__).parent.glob("*.py")
+    codes = [re.findall(r'code="([A-Z_]+)"', path.read_text()) for path in services]
+    ends = {code for found in codes for code in found}
+    errors = [SourceError, *SourceError.__subclasses__()]
+    of_source = {error.code for error in errors}
 
     assert gates
-    assert gates <= CODES.keys()
+    assert ends
+    assert {*gates, *ends, *of_source} <= CODES.keys()
+    assert {error.coin_code for error in errors} <= CODES.keys()
+    assert of_source <= EXCHANGE_ADVICE.keys()

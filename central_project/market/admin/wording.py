@@ -69,6 +69,8 @@ CODES: Final = {
     "EXCLUDED_BY_OPERATOR": "운영자가 제외",
     "HISTORY_LOADING": "과거 캔들을 받는 중",
     "CANDLES_UNREADABLE": "캔들을 읽지 못함",
+    "CANDLES_IMPLAUSIBLE": "믿을 수 없는 캔들",
+    "NOT_TRADED": "거래되지 않음",
     "NO_PRICE": "현재가 없음",
     "ANALYSIS_FAILED": "분석 실패",
     # why a level is missing or weak
@@ -83,6 +85,9 @@ CODES: Final = {
     # why a run failed
     "TOO_MANY_FAILED": "실패한 코인이 30% 초과",
     "EXCHANGE_UNAVAILABLE": "거래소 응답 없음",
+    "EXCHANGE_BLOCKED": "거래소가 접속을 막음",
+    "CLOCK_OFF": "서버 시계가 틀림",
+    "TOO_SLOW": "제한 시간을 넘김",
     "WORKER_LOST": "작업자가 멈춤",
     "CRASHED": "예상하지 못한 오류",
     # what a trader should know although the coin passed

@@ -20,11 +20,19 @@ document.addEventListener("click", async (event) => {
   }
 });
 
-setInterval(() => {
+const countDown = () => {
   for (const place of document.querySelectorAll("[data-countdown]")) {
     const left = Math.round((new Date(place.dataset.countdown) - Date.now()) / 1000);
     if (left < 0) place.textContent = "곧";
     else if (left < 60) place.textContent = `${left}초 뒤`;
     else place.textContent = `${Math.floor(left / 60)}분 ${left % 60}초 뒤`;
   }
-}, 1000);
+};
+setInterval(countDown, 1000);
+document.addEventListener("DOMContentLoaded", countDown);
+document.addEventListener("htmx:afterSwap", countDown);
+
+document.addEventListener("htmx:beforeSwap", (event) => {
+  // The session has ended: show the login page whole, not inside this one.
+  if (event.detail.xhr.responseURL.includes("/login/")) window.location.reload();
+});
