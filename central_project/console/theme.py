@@ -116,7 +116,6 @@ UNFOLD: Final[dict[str, Any]] = {
     "SITE_FAVICONS": [
         {"rel": "icon", "type": "image/svg+xml", "href": _static("console/icon.svg")}
     ],
-    "SHOW_LANGUAGES": True,
     "SHOW_VIEW_ON_SITE": False,
     "ENVIRONMENT": "central_project.console.theme.environment",
     "DASHBOARD_CALLBACK": "central_project.console.home.fill",

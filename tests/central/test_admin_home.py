@@ -201,3 +201,16 @@ def test_a_run_that_no_worker_can_be_told_of_does_not_block_the_next(
 def test_looking_at_the_button_starts_nothing(hq: Client) -> None:
     assert hq.get(reverse("run-now")).status_code == 405
     assert not AnalysisRun.objects.exists()
+
+
+@pytest.mark.usefixtures("answering")
+@pytest.mark.parametrize("path", ["/admin/", "/admin/market/coin/", "/admin/login/"])
+def test_a_foreign_browser_is_answered_in_korean(hq: Client, path: str) -> None:
+    browser = Client() if "login" in path else hq
+
+    answer = browser.get(path, headers={"Accept-Language": "en-US"})
+    page = answer.content.decode()
+
+    assert answer["Content-Language"] == "ko"
+    assert '<html lang="ko"' in page
+    assert ("사용자 이름" if "login" in path else "로그아웃") in page
