@@ -556,3 +556,27 @@ def test_an_emptied_redis_costs_nothing_but_one_look(
 
     assert [one.status for one in answers] == [200, 200]
     assert remaining(answers[1]) == "98"
+
+
+def test_a_connection_that_broke_costs_no_answer(
+    lane: Lane, run: AnalysisRun, key: str
+) -> None:
+    lane(STATUS, HTTP_AUTHORIZATION=key)
+    redis = shared_state._redis()
+    redis.execute_command("CLIENT KILL", "ID", redis.client_id(), "SKIPME", "no")
+
+    answers = [lane(STATUS, HTTP_AUTHORIZATION=key) for _ in range(2)]
+
+    assert [one.status for one in answers] == [200, 200]
+
+
+def test_what_redis_refuses_is_left_to_django(
+    lane: Lane, run: AnalysisRun, issued: tuple[ApiKey, str], key: str
+) -> None:
+    place = throttling.shared_counter("api", f"key:{issued[0].pk}", "100/60s").place
+    shared_state._redis().lpush(place, "no number")
+
+    answer = lane(STATUS, HTTP_AUTHORIZATION=key)
+
+    assert answer.status == 200
+    assert lane.left_to_django == 1
