@@ -1,7 +1,8 @@
 """One test folder, one process, one settings module; `pytest` runs them all.
 
 Two Django projects cannot share a process, and the unit tests prove by running
-without settings that the pure cores need none.
+without settings that the pure cores need none. Folders that compute run beside those
+that wait; the tests of the whole stack come last and have the machine to themselves.
 """
 
 from __future__ import annotations
@@ -12,9 +13,11 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from pathlib import Path
+from typing import IO
 
 import pytest
 
@@ -24,8 +27,14 @@ SETTINGS = {
     "central": "central_project.settings",
     "user": "user_project.settings",
     "system": None,
+    "stack": None,
 }
-"""Test folders in the order they run, and the settings each of them loads."""
+"""Test folders in the order they are told of, and the settings each of them loads."""
+STAGES = ((("unit", "central", "user"), ("system",)), (("stack",),))
+"""One stage after the other; the lanes of a stage run side by side."""
+SHARED_OUT = {"system": ("-n", "2", "--dist", "loadfile")}
+"""Whole folders whose files run in several processes: they wait more than they work."""
+Result = dict[str, float]
 RESULT = "DANTARO_TEST_RESULT"
 """Names the file into which a child writes its counts; marks the children, too."""
 OUTCOMES = ("passed", "failed", "skipped")
@@ -40,16 +49,72 @@ def pytest_cmdline_main(config: pytest.Config) -> int | None:
     if RESULT in os.environ or option.help or option.version or option.markers:
         return None
     chosen = _by_folder(config)
-    options = _options_only(config)
-    started, results = time.monotonic(), {}
+    started, results = time.monotonic(), dict[str, Result]()
     with ExitStack() as services:
-        services_env = _services(services, folders=chosen)
-        for folder, paths in chosen.items():
-            env = _environment(folder, services_env)
-            results[folder] = _run_folder([*options, *paths], env=env)
-            if results[folder]["exit"] not in (0, 5) and option.maxfail:
-                break
+        runner = _Runner(
+            options=_options_only(config),
+            chosen=chosen,
+            services=_services(services, folders=chosen),
+            give_up=bool(option.maxfail),
+        )
+        for stage in STAGES:
+            if not runner.gave_up:
+                results |= runner.run_stage(stage)
     return _report(results, seconds=time.monotonic() - started)
+
+
+class _Runner:
+    """Runs the chosen folders' children, lane by lane."""
+
+    def __init__(
+        self,
+        *,
+        options: list[str],
+        chosen: Mapping[str, list[str]],
+        services: dict[str, str],
+        give_up: bool,
+    ) -> None:
+        self._options, self._chosen, self._services = options, chosen, services
+        self._give_up, self.gave_up = give_up, False
+
+    def run_stage(self, stage: Sequence[Sequence[str]]) -> dict[str, Result]:
+        """Run the lanes side by side; only the first one prints while it runs."""
+        lanes = [[name for name in lane if name in self._chosen] for lane in stage]
+        first, *others = [lane for lane in lanes if lane] or [[]]
+        with ThreadPoolExecutor(max_workers=len(lanes)) as pool:
+            waiting = [pool.submit(self._run_aside, lane) for lane in others]
+            results = self._run_lane(first, output=None)
+            for lane in waiting:
+                more, text = lane.result()
+                sys.stdout.write(text)
+                results |= more
+        return results
+
+    def _run_aside(self, lane: list[str]) -> tuple[dict[str, Result], str]:
+        with tempfile.TemporaryFile("w+", encoding="utf-8") as output:
+            results = self._run_lane(lane, output=output)
+            output.seek(0)
+            return results, output.read()
+
+    def _run_lane(
+        self, lane: list[str], *, output: IO[str] | None
+    ) -> dict[str, Result]:
+        results = {}
+        for folder in lane:
+            if self.gave_up:
+                break
+            paths = self._chosen[folder]
+            is_whole = paths == [str(ROOT / "tests" / folder)]
+            in_one = not is_whole or "--pdb" in self._options
+            shared_out = () if in_one else SHARED_OUT.get(folder, ())
+            results[folder] = _run_folder(
+                [*self._options, *shared_out, *paths],
+                env=_environment(folder, self._services),
+                output=output,
+            )
+            if self._give_up and results[folder]["exit"] not in (0, 5):
+                self.gave_up = True
+        return results
 
 
 @pytest.hookimpl(trylast=True)
@@ -121,7 +186,9 @@ def _environment(folder: str, services_env: dict[str, str]) -> dict[str, str]:
     return env
 
 
-def _run_folder(arguments: list[str], *, env: dict[str, str]) -> dict[str, float]:
+def _run_folder(
+    arguments: list[str], *, env: dict[str, str], output: IO[str] | None
+) -> Result:
     started = time.monotonic()
     with tempfile.TemporaryDirectory() as directory:
         result = Path(directory) / "counts.json"
@@ -129,6 +196,8 @@ def _run_folder(arguments: list[str], *, env: dict[str, str]) -> dict[str, float
             [sys.executable, "-m", "pytest", f"--rootdir={ROOT}", *arguments],
             env={**env, RESULT: str(result)},
             cwd=ROOT,
+            stdout=output,
+            stderr=output,
         )
         counts = json.loads(result.read_text()) if result.exists() else {"failed": 1}
     seconds = time.monotonic() - started
@@ -137,11 +206,11 @@ def _run_folder(arguments: list[str], *, env: dict[str, str]) -> dict[str, float
     }
 
 
-def _report(results: dict[str, dict[str, float]], *, seconds: float) -> int:
+def _report(results: dict[str, Result], *, seconds: float) -> int:
     """Print times and the sum of all counts; return the exit code of the whole."""
     lines = [
         f"{folder:8}{result['seconds']:6.1f} s  {_counts([result])}"
-        for folder, result in results.items()
+        for folder, result in sorted(results.items(), key=_place)
     ]
     lines += [f"{'in all':8}{seconds:6.1f} s", _counts(list(results.values()))]
     sys.stdout.write("\n" + "\n".join(lines) + "\n")
@@ -152,7 +221,11 @@ def _report(results: dict[str, dict[str, float]], *, seconds: float) -> int:
     return 0 if 0 in codes else 5
 
 
-def _counts(results: list[dict[str, float]]) -> str:
+def _place(row: tuple[str, Result]) -> int:
+    return list(SETTINGS).index(row[0])
+
+
+def _counts(results: list[Result]) -> str:
     total = {name: int(sum(result[name] for result in results)) for name in OUTCOMES}
     line = f"{total['passed']} passed, {total['failed']} failed"
     return f"{line}, {total['skipped']} skipped" if total["skipped"] else line

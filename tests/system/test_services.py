@@ -6,6 +6,7 @@ import os
 import socket
 import stat
 import subprocess
+import tempfile
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -135,8 +136,10 @@ class TestPostgres:
     ) -> None:
         for module in ("service_programs", "services"):
             monkeypatch.setattr(f"deploy.{module}.root_as", lambda: "nobody")
-        for directory in (tmp_path, *tmp_path.parents[:2]):
-            directory.chmod(directory.stat().st_mode | stat.S_IXOTH)
+        everybodys = Path(tempfile.gettempdir())
+        for directory in (tmp_path, *tmp_path.parents):
+            if everybodys in directory.parents:
+                directory.chmod(directory.stat().st_mode | stat.S_IXOTH)
 
         start(supervisor, postgres)
 
