@@ -145,6 +145,7 @@ def test_an_unusable_file_is_refused_with_what_to_change(
         (("--from", "2026-01-20", "--to", "2026-01-10"), "--to lies before --from"),
         (("--step-days", "0"), "1 to 30"),
         (("--from", "tomorrow"), "YYYY-MM-DD"),
+        (("--html", "/nowhere/card.html"), "no directory /nowhere"),
     ],
 )
 def test_a_period_without_answers_is_refused(

@@ -91,7 +91,9 @@ def price_history(
 def _place(
     grid: dict[str, Floats], column: int, frame: pd.DataFrame, start: pd.Timestamp, /
 ) -> None:
-    """Write one coin's candles into its column and repeat its close where it is silent."""
+    """Write one coin's sound candles into its column; repeat its close where none is."""
+    sound = frame[(frame["low"] > 0) & (frame["high"] >= frame["low"])]
+    frame = sound[sound["close"].between(sound["low"], sound["high"])]
     rows = ((frame["started_at"] - start) // pd.Timedelta(hours=1)).to_numpy()
     for name, table in grid.items():
         table[rows, column] = frame[name].to_numpy(dtype="float64")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 from math import floor, log10
@@ -10,6 +10,7 @@ from typing import Final
 
 from central_project.analysis.evaluation.card import (
     Figure,
+    JudgedFigure,
     LevelCard,
     RankingCard,
     StartsCard,
@@ -124,12 +125,28 @@ class Chart:
 
 def ic_chart(ranking: RankingCard, /) -> str:
     """Rank correlation by horizon: interval, random twin and what chance gives."""
-    figures = [one.ic for one in ranking.horizons]
-    values = [float(x) for f in figures for x in _bounds(f)] + [0.05, -0.05]
-    chart = Chart("rank IC", max(min(values), -1.0), min(max(values), 1.0), plain)
-    for number, one in enumerate(ranking.horizons):
-        place = (number + 0.5) / len(ranking.horizons)
-        x, ic = chart.x(place), one.ic
+    return _correlations(
+        "rank IC", [(f"{one.days}일 d", one.ic) for one in ranking.horizons]
+    )
+
+
+def analyzers_chart(ranking: RankingCard, names: Mapping[str, str], /) -> str:
+    """Rank correlation of the analyzers' scores over the shortest horizon."""
+    days = ranking.horizons[0].days
+    known = {one.name: one.ic[days] for one in ranking.parts if days in one.ic}
+    return _correlations(
+        "analyzers' IC", [(names[name], known[name]) for name in names if name in known]
+    )
+
+
+def _correlations(title: str, figures: Sequence[tuple[str, JudgedFigure]], /) -> str:
+    if not figures:
+        return ""
+    values = [float(x) for _, one in figures for x in _bounds(one)] + [0.05, -0.05]
+    chart = Chart(title, max(min(values), -1.0), min(max(values), 1.0), plain)
+    for number, (name, ic) in enumerate(figures):
+        place = (number + 0.5) / len(figures)
+        x = chart.x(place)
         if ic.chance_low is not None and ic.chance_high is not None:
             low, high = chart.inside(ic.chance_low), chart.inside(ic.chance_high)
             chart.box(x, 46, low, high, "chance")
@@ -137,7 +154,7 @@ def ic_chart(ranking: RankingCard, /) -> str:
         chart.dot(x - 8, ic.value, "one", f"IC {ic.value:+.3f}")
         if ic.twin is not None:
             chart.dot(x + 12, chart.inside(ic.twin), "twin", f"random {ic.twin:+.3f}")
-        chart.label(place, f"{one.days}일 d")
+        chart.label(place, name)
     return chart.svg()
 
 
@@ -165,7 +182,7 @@ def fifths_chart(fifths: Sequence[Figure], /) -> str:
         place = (number + 0.5) / len(fifths)
         chart.box(chart.x(place), 34, 0, figure.value, "bar one")
         chart.whisker(chart.x(place), figure, "whisker ink")
-        name = {0: "1 상위 best", len(fifths) - 1: f"{len(fifths)} 하위 worst"}
+        name = {0: "1 상위", len(fifths) - 1: f"{len(fifths)} 하위"}
         chart.label(place, name.get(number, str(number + 1)))
     return chart.svg()
 

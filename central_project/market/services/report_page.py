@@ -32,7 +32,6 @@ ANALYZERS: Final = {
 }
 TONES: Final = {
     Finding.EVIDENCE: "good",
-    Finding.CALIBRATED: "good",
     Finding.AGAINST: "bad",
     Finding.STATED_TOO_HIGH: "bad",
     Finding.STATED_TOO_LOW: "bad",
@@ -68,6 +67,11 @@ def _ranking(ranking: RankingCard, /) -> dict[str, Any]:
     return {
         "card": ranking,
         "ic": mark_safe(charts.ic_chart(ranking)),  # noqa: S308
+        "analyzers": mark_safe(  # noqa: S308
+            charts.analyzers_chart(
+                ranking, {name: ko for name, (ko, _) in ANALYZERS.items()}
+            )
+        ),
         "curve": mark_safe(charts.curve_chart(ranking)),  # noqa: S308
         "fifths": mark_safe(charts.fifths_chart(shown.fifths)),  # noqa: S308
         "fifths_days": shown.days,
@@ -168,6 +172,7 @@ def _levels(card: ReportCard, /) -> list[dict[str, Any]]:
                 "rate": _percent(one.bounce.rate),
                 "placebo": _percent(one.bounce.placebo),
                 "lift": _gain(one.bounce.difference.value, unit="%p"),
+                "interval": _interval(one.bounce.difference, percent=True),
                 "t": _number(one.bounce.difference.t),
                 "blocks": one.bounce.difference.n,
                 "finding": ANSWERS[one.bounce.difference.finding],
@@ -197,5 +202,5 @@ def _percent(figure: Figure | None, /) -> str:
 def _interval(figure: Figure, /, *, percent: bool = False) -> str:
     if figure.low is None or figure.high is None:
         return "-"
-    style = ".0%" if percent else "+.3f"
+    style = ".1%" if percent else "+.3f"
     return f"{figure.low:{style}} ~ {figure.high:{style}}"

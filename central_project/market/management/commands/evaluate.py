@@ -62,6 +62,11 @@ class Command(BaseCommand):
             raise CommandError(
                 f"--step-days must be 1 to 30, got {options['step_days']}"
             )
+        page = options["html"]
+        if page and not page.absolute().parent.is_dir():
+            raise CommandError(
+                f"--html: there is no directory {page.absolute().parent}"
+            )
         since, until = options["since"], options["until"]
         if since and until and until < since:
             raise CommandError("--to lies before --from")
@@ -72,8 +77,8 @@ class Command(BaseCommand):
                 cards = self._from_store(options)
         except (NoReport, CandleFileError) as error:
             raise CommandError(str(error)) from error
-        if options["html"]:
-            options["html"].write_text(report_page(cards), encoding="utf-8")
+        if page:
+            page.write_text(report_page(cards), encoding="utf-8")
         self.stdout.write(_as_json(cards) if options["json"] else _as_text(cards))
 
     def _from_file(self, options: dict[str, Any], /) -> ReportCard:
