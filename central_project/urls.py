@@ -13,7 +13,6 @@ urlpatterns = [
     path("admin/live/", admin.site.admin_view(home.live), name="console-live"),
     path("admin/run-now/", admin.site.admin_view(run_now.run_now), name="run-now"),
     path("admin/", admin.site.urls),
-    path("i18n/", include("django.conf.urls.i18n")),
     path("", include("central_project.api.urls")),
 ]
 handler400 = "central_project.api.errors.bad_request"
