@@ -111,6 +111,7 @@ def apply(config: Mapping[str, Any]) -> None:
     Left alone, structlog would print tracebacks with all local variables.
     """
     logging.config.dictConfig(dict(config))
+    logging.captureWarnings(True)
     structlog.configure(
         processors=[
             structlog.stdlib.filter_by_level,
