@@ -10,7 +10,12 @@ from typing import Final
 
 from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
-from deploy import bench_central_api, bench_central_engine, bench_central_store
+from deploy import (
+    bench_central_api,
+    bench_central_cycle,
+    bench_central_engine,
+    bench_central_store,
+)
 from deploy.bench import Figure, as_text, keep, show
 from deploy.stack_options import RUN
 
@@ -18,6 +23,7 @@ Step = Callable[[str], None]
 PARTS: Final[dict[str, Callable[[Step], list[Figure]]]] = {
     "engine": bench_central_engine.figures,
     "store": bench_central_store.figures,
+    "cycle": bench_central_cycle.figures,
     "api": bench_central_api.figures,
 }
 

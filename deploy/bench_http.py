@@ -81,6 +81,13 @@ def simulator(*, core: int) -> Iterator[Server]:
         *("--seed", "1", "--rate-factor", "100000"),
         *("--account", f"{ACCESS}:{SECRET}:100000000000"),
     )
+    with simulator_with(*options, core=core) as server:
+        yield server
+
+
+@contextlib.contextmanager
+def simulator_with(*options: str, core: int) -> Iterator[Server]:
+    """Run the simulator with *options* of its command line, on one core."""
     with _running("deploy.simulator", *options, core=core) as server:
         yield server
 
