@@ -51,6 +51,8 @@ class Usage:
     remaining: int
     reset_seconds: int
     exceeded: bool
+    is_shared: bool = True
+    """Counted over all processes; not so without Redis."""
 
     @staticmethod
     def of(counted: int, limit: int, window: int, /, *, time_left: int) -> Usage:
@@ -92,7 +94,8 @@ class KeyThrottle(BaseThrottle):
         if not isinstance(key, ApiKey):
             return count(request, API, f"user:{request.user.pk}", DEFAULT_RATE)
         usage = count(request, API, holder(key), key.rate)
-        note_call(key.pk, refused=usage.exceeded, now=timezone.now())
+        if usage.is_shared:  # else Redis is away: do not wait for it again
+            note_call(key.pk, refused=usage.exceeded, now=timezone.now())
         return usage
 
     def wait(self) -> float | None:
@@ -177,6 +180,7 @@ def _count_alone(group: str, value: str, limit: int, window: int, /) -> Usage:
             1, round(result.state.retry_after or result.state.reset_after)
         ),
         exceeded=result.limited,
+        is_shared=False,
     )
 
 
