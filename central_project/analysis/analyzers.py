@@ -96,7 +96,7 @@ class TechnicalAnalyzer(CoinAnalyzer):
     def analyze(self, coin: CoinFacts, /) -> Assessment:
         """Weigh closeness to support and exhaustion against the direction of the trend."""
         figures = coin.figures
-        distance = _support_distance(coin)
+        distance, strength = _support_distance(coin), _trend_strength(figures)
         factors = (
             Factor("support_distance", distance, higher_is_better=False),
             # A price that just ran up reverts more often than it runs on (one day).
@@ -105,11 +105,13 @@ class TechnicalAnalyzer(CoinAnalyzer):
             # Over weeks the direction persists: do not buy into a steady decline.
             Factor("trend", figures.trend_7d, higher_is_better=True),
             Factor("momentum", _momentum(coin), higher_is_better=True),
-            Factor("trend_strength", _trend_strength(figures), higher_is_better=True),
+            Factor("trend_strength", strength, higher_is_better=True),
         )
         reasons = (
             phrases.rsi(figures.rsi),
+            phrases.band(figures.band_position_20d),
             phrases.trend(figures.trend_7d),
+            phrases.trend_strength(strength),
             phrases.support_distance(distance),
         )
         return _assessment(factors, reasons)
@@ -138,7 +140,11 @@ class VolumeAnalyzer(CoinAnalyzer):
             Factor("volume_surge", surge, higher_is_better=False),
             Factor("money_flow", figures.daily_mfi, higher_is_better=False),
         )
-        reasons = (phrases.surge(surge), phrases.money_flow(figures.daily_mfi))
+        reasons = (
+            phrases.surge(surge),
+            phrases.money_flow(figures.daily_mfi),
+            phrases.silence(figures.silent_share_7d),
+        )
         return _assessment(factors, reasons)
 
 
@@ -182,7 +188,12 @@ class RiskAnalyzer(CoinAnalyzer):
             # One tick is the least a round trip can cost.
             Factor("tick_cost", coin.tick_share, higher_is_better=False),
         )
-        return _assessment(factors, (phrases.drawdown(drawdown), phrases.loss(loss)))
+        reasons = (
+            phrases.drawdown(drawdown),
+            phrases.loss(loss),
+            phrases.tick_cost(coin.tick_share),
+        )
+        return _assessment(factors, reasons)
 
 
 ANALYZERS: Final[tuple[CoinAnalyzer, ...]] = (

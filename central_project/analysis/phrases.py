@@ -64,6 +64,53 @@ def support_distance(value: float | None, /) -> Reason | None:
     )
 
 
+def band(value: float | None, /) -> Reason | None:
+    """Say when the price has left its 20-day Bollinger band."""
+    if value is None or 0 <= value <= 1:
+        return None
+    low = value < 0
+    return Reason(
+        code="BELOW_BAND" if low else "ABOVE_BAND",
+        ko=f"20일 볼린저 밴드 {'하단 아래: 과매도' if low else '상단 위: 과매수'} 구간",
+        en=f"{'below' if low else 'above'} the 20-day Bollinger band:"
+        f" {'oversold' if low else 'overbought'}",
+    )
+
+
+def trend_strength(value: float | None, /) -> Reason | None:
+    """Name a daily ADX of 25 or more (a trend, by common use), signed by direction."""
+    if value is None or abs(value) < 25:
+        return None
+    up = value > 0
+    return Reason(
+        code="CLEAR_UPTREND" if up else "CLEAR_DOWNTREND",
+        ko=f"ADX {abs(value):.0f}: 뚜렷한 {'상승' if up else '하락'} 추세",
+        en=f"ADX {abs(value):.0f}: clear {'uptrend' if up else 'downtrend'}",
+    )
+
+
+def silence(value: float | None, /) -> Reason | None:
+    """Say when one hour in twenty of the week passed without a trade."""
+    if value is None or value < 0.05:
+        return None
+    return Reason(
+        code="SILENT_HOURS",
+        ko=f"최근 7일 중 {value:.0%}의 시간에 거래 없음: 체결이 늦을 수 있음",
+        en=f"no trade in {value:.0%} of the last 7 days' hours: orders may wait",
+    )
+
+
+def tick_cost(value: float, /) -> Reason | None:
+    """Say when one tick takes 0.3 % of the price: a fifth of a usual take profit."""
+    if value < 0.003:
+        return None
+    return Reason(
+        code="TICK_COST",
+        ko=f"호가 한 단위가 가격의 {value:.2%}: 거친 호가",
+        en=f"one tick is {value:.2%} of the price: coarse",
+    )
+
+
 def surge(value: float | None, /) -> Reason | None:
     """Say when a day trades three times the week's median."""
     if value is None or value < 3:

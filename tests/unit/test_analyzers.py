@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import dataclasses
 import math
+import re
 from decimal import Decimal
+from typing import Any
 
 import numpy as np
 import pytest
@@ -176,8 +178,53 @@ def test_reasons_come_in_both_languages(
     assert (reason.ko, reason.en) == (korean, english)
 
 
+SPOKEN = (
+    phrases.rsi, phrases.band, phrases.trend, phrases.trend_strength,
+    phrases.support_distance, phrases.surge, phrases.money_flow, phrases.silence,
+    phrases.volatility, phrases.drawdown, phrases.loss, phrases.tick_cost,
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("phrase", SPOKEN, ids=lambda phrase: phrase.__name__)
+def test_each_reason_says_the_same_number_in_both_languages(phrase: Any) -> None:
+    said = [
+        reason
+        for value in np.linspace(-100, 100, 20_001)
+        if (reason := phrase(float(value))) is not None
+    ]
+
+    assert said
+    for reason in said:
+        korean, english = (
+            re.findall(r"[\d.]+%?", text.replace("MFI", "")) for text in
+            (reason.ko, reason.en)
+        )  # fmt: skip
+        assert set(english) <= set(korean)
+        assert re.search("[가-힣]", reason.ko)
+        assert not re.search("[가-힣]", reason.en)
+        assert re.fullmatch("[A-Z_]+", reason.code)
+
+
+@pytest.mark.parametrize(
+    ("reason", "code", "korean"),
+    [
+        (phrases.band(-0.1), "BELOW_BAND", "20일 볼린저 밴드 하단 아래: 과매도 구간"),
+        (phrases.band(1.1), "ABOVE_BAND", "20일 볼린저 밴드 상단 위: 과매수 구간"),
+        (phrases.trend_strength(-31.4), "CLEAR_DOWNTREND", "ADX 31: 뚜렷한 하락 추세"),
+        (phrases.trend_strength(25.0), "CLEAR_UPTREND", "ADX 25: 뚜렷한 상승 추세"),
+        (phrases.tick_cost(0.0041), "TICK_COST", "호가 한 단위가 가격의 0.41%: 거친 호가"),
+    ],
+)  # fmt: skip
+def test_reasons_name_what_is_extreme(reason: Any, code: str, korean: str) -> None:
+    assert (reason.code, reason.ko) == (code, korean)
+
+
 def test_ordinary_values_are_not_talked_about() -> None:
     silent = [
+        phrases.band(0.5),
+        phrases.trend_strength(-24),
+        phrases.silence(0.01),
+        phrases.tick_cost(0.001),
         phrases.rsi(50),
         phrases.trend(0.01),
         phrases.support_distance(3),

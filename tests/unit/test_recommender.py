@@ -49,6 +49,23 @@ class Told(CoinAnalyzer):
         return Assessment(factors=(factor,), reasons=(), metrics={})
 
 
+class ToldTwo(CoinAnalyzer):
+    """An analyzer of two opposite factors, either of which may be missing."""
+
+    def __init__(self, *, name: str, values: Mapping[str, tuple[Any, Any]]) -> None:
+        self.name = name  # type: ignore[misc]  # one class plays all four parts
+        self._values = values
+
+    def analyze(self, coin: CoinFacts, /) -> Assessment:
+        """Return both factors told for this coin; of the second less is better."""
+        more, less = self._values[coin.market]
+        factors = (
+            Factor(f"{self.name}_more", more, True),
+            Factor(f"{self.name}_less", less, False),
+        )
+        return Assessment(factors=factors, reasons=(), metrics={})
+
+
 @cache
 def passing() -> CoinFacts:
     """Return one coin that passes all gates; the tests give it other names."""
@@ -149,6 +166,85 @@ def test_a_better_factor_never_costs_a_rank(
     after = order(rank(better, incumbents=incumbents, limit=limit)).index(chosen)
 
     assert after <= before
+
+
+some_value = st.integers(-5, 5).map(float) | st.floats(-1e6, 1e6)
+pairs = st.tuples(some_value, st.none() | some_value) | st.tuples(
+    st.none() | some_value, some_value
+)
+patchy_tables = st.dictionaries(
+    st.integers(0, 400).map(lambda number: f"KRW-C{number}"),
+    st.tuples(pairs, pairs, pairs, pairs),
+    min_size=1,
+    max_size=60,
+)
+
+
+def rank_patchy(table: Mapping[str, Any], **options: Any) -> Ranking:
+    analyzers = [
+        ToldTwo(name=name, values={market: row[place] for market, row in table.items()})
+        for place, name in enumerate(NAMES)
+    ]
+    recommender = CoinRecommender(
+        analyzers=analyzers, weights=DEFAULT_WEIGHTS, gates=Gates()
+    )
+    return recommender.get_recommendations(
+        coins=[named(market) for market in table], **options
+    )
+
+
+@settings(max_examples=60, deadline=None, derandomize=True)
+@given(patchy_tables)
+def test_known_factors_carry_the_whole_weight(table: Mapping[str, Any]) -> None:
+    for one in rank_patchy(table).scored:
+        parts = one.components.values()
+        weights = [Decimal(part["weight"] or 0) for part in parts]
+        points = [Decimal(part["contribution"] or 0) for part in parts]
+
+        assert abs(sum(weights) - 1) <= Decimal("0.00001")
+        assert abs(sum(points) - one.score) <= Decimal("0.01")
+        assert all(
+            (part["value"] is None) == (Decimal(part["weight"] or 0) == 0)
+            for part in parts
+        )
+
+
+@settings(max_examples=80, deadline=None, derandomize=True)
+@given(patchy_tables, st.integers(0, 59), st.integers(0, 7), st.floats(0.001, 1e6))
+def test_improving_a_known_factor_never_costs_a_rank_where_others_are_missing(
+    table: Mapping[str, Any], who: int, which: int, gain: float
+) -> None:
+    chosen, (view, side) = sorted(table)[who % len(table)], divmod(which, 2)
+    row = [list(pair) for pair in table[chosen]]
+    assume(row[view][side] is not None)
+    row[view][side] += gain if side == 0 else -gain
+    better = {**table, chosen: tuple(tuple(pair) for pair in row)}
+
+    before = order(rank_patchy(table)).index(chosen)
+    after = order(rank_patchy(better)).index(chosen)
+
+    assert after <= before
+
+
+@settings(max_examples=60, deadline=None, derandomize=True)
+@given(patchy_tables, st.lists(st.integers(0, 59), max_size=60), st.integers(1, 50))
+def test_newcomers_lead_every_incumbent_they_displaced_by_two_points(
+    table: Mapping[str, Any], held: list[int], limit: int
+) -> None:
+    markets = sorted(table)
+    incumbents = {markets[number % len(markets)] for number in held}
+
+    ranking = rank_patchy(table, incumbents=incumbents, limit=limit)
+
+    assert len(ranking.recommendations) == min(limit, len(table))
+    listed = {one.symbol: one.score for one in ranking.recommendations}
+    newcomers = [score for name, score in listed.items() if name not in incumbents]
+    for one in ranking.scored:
+        if one.symbol in incumbents and one.symbol not in listed:
+            assert min(newcomers, default=Decimal(200)) >= one.score + 2
+        if one.symbol not in incumbents and one.symbol not in listed:
+            # Nobody is kept out by less than it lacks.
+            assert all(score + 2 > one.score for score in listed.values())
 
 
 @settings(max_examples=40, deadline=None, derandomize=True)
