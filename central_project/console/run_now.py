@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
+from celery import current_app
 from django.contrib import messages
 from django.contrib.auth.decorators import permission_required
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
@@ -13,8 +14,9 @@ from django.views.decorators.http import require_POST
 from kombu.exceptions import OperationalError
 
 from central_project.market.services import runs
-from central_project.market.tasks import run_pipeline
 
+TASK: Final = "market.run_pipeline"
+"""By name: the task itself would load the whole analysis into the web process."""
 EXPIRES: Final = 60
 """Seconds; a worker that takes longer finds the run given up."""
 
@@ -31,8 +33,10 @@ def run_now(request: HttpRequest) -> HttpResponse:
         )
         return _home()
     try:
-        run_pipeline.apply_async(
-            kwargs={"run_id": lease.run_id, "attempt": lease.attempt}, expires=EXPIRES
+        current_app.send_task(
+            TASK,
+            kwargs={"run_id": lease.run_id, "attempt": lease.attempt},
+            expires=EXPIRES,
         )
     except OperationalError as error:
         runs.fail(lease=lease, code="WORKER_LOST", error=str(error))

@@ -47,7 +47,9 @@ def handed(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
     """The messages that would have gone to a worker."""
     messages: list[dict[str, Any]] = []
     monkeypatch.setattr(
-        run_pipeline, "apply_async", lambda **message: messages.append(message)
+        current_app,
+        "send_task",
+        lambda name, **message: messages.append({"name": name, **message}),
     )
     return messages
 
@@ -178,6 +180,7 @@ def test_an_analysis_starts_on_request(
     again = hq.post(reverse("run-now"), follow=True).content.decode()
 
     run = AnalysisRun.objects.get()
+    assert [m["name"] for m in handed] == [run_pipeline.name]
     assert [m["kwargs"] for m in handed] == [{"run_id": run.pk, "attempt": 1}]
     assert "분석을 시작했습니다" in first
     assert "이미 분석하고 있습니다" in again
@@ -187,10 +190,10 @@ def test_an_analysis_starts_on_request(
 def test_a_run_that_no_worker_can_be_told_of_does_not_block_the_next(
     hq: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def nobody_there(**_: object) -> None:
+    def nobody_there(*_: object, **__: object) -> None:
         raise OperationalError("redis is away")
 
-    monkeypatch.setattr(run_pipeline, "apply_async", nobody_there)
+    monkeypatch.setattr(current_app, "send_task", nobody_there)
 
     page = hq.post(reverse("run-now"), follow=True).content.decode()
 

@@ -445,6 +445,18 @@ def test_a_setting_turns_the_pages_for_people_off(value: str, pages: int) -> Non
     assert int(told) == pages
 
 
+def test_a_web_process_does_not_load_the_analysis() -> None:
+    program = (
+        "import sys, central_project.wsgi, central_project.urls;"
+        "print(sorted({'pandas', 'numba', 'pyupbit'} & sys.modules.keys()))"
+    )
+    told = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=True
+    ).stdout
+
+    assert told == "[]\n"
+
+
 def test_health_checks_answer_without_a_key(run: AnalysisRun) -> None:
     client = Client()
 

@@ -19,7 +19,7 @@ from central_project.analysis.evaluation.card import (
     StartCard,
     StartsCard,
 )
-from central_project.analysis.evaluation.verdicts import ANSWERS
+from central_project.analysis.evaluation.words import ANSWERS
 from central_project.analysis.phrases import FACTORS
 from central_project.market.models import ReportSection
 from central_project.market.services import report_charts as charts
