@@ -211,6 +211,21 @@ def test_a_coins_page_shows_its_stored_runs(hq: Client) -> None:
     assert "RSI 27: 과매도" in page.content.decode()
 
 
+def test_a_run_that_failed_its_audit_says_where(hq: Client) -> None:
+    run = publish_run(now=timezone.now(), symbols=["KRW-BTC"])
+    wrong = {"market": "KRW-BTC", "figure": "rsi", "ours": 27.5, "reference": None}
+    run.audit = {"coins": ["KRW-BTC"], "mismatches": [{**wrong, "allowed": 1e-7}]}
+    run.suspect = True
+    run.save()
+
+    address = reverse("admin:market_analysisrun_change", args=[run.pk])
+    page = hq.get(address).content.decode()
+
+    assert "불일치" in page
+    assert "27.5" in page
+    assert "새 사이클을 시작하지 않습니다" in hq.get("/admin/").content.decode()
+
+
 def test_a_report_card_is_shown_in_a_frame_without_scripts(hq: Client) -> None:
     words = Text(ko='우위 "없음"', en="no edge")
     card = Card(

@@ -8,6 +8,7 @@ from django.contrib import admin
 from django.http import HttpRequest
 from django.template.loader import render_to_string
 
+from central_project.analysis.phrases import FACTORS
 from central_project.market.admin.base import ReadOnlyAdmin, age_column, badge
 from central_project.market.admin.wording import FIGURES, STEPS, VALUES, words_for
 from central_project.market.models import AnalysisRun, Publication, RunState
@@ -95,8 +96,16 @@ class AnalysisRunAdmin(ReadOnlyAdmin):
 
     @admin.display(description="검산 내용")
     def audit_table(self, run: AnalysisRun) -> str:
-        """Show what the second calculation compared."""
-        return _pairs(run.audit)
+        """Show which coins were computed a second time and where that differed."""
+        if run.audit is None:
+            return "-"
+        found = run.audit.get("mismatches", [])
+        named = [
+            {**one, "name": FACTORS.get(one["figure"], (one["figure"],))[0]}
+            for one in found
+        ]
+        context = {"coins": run.audit.get("coins", []), "mismatches": named}
+        return render_to_string("market/audit.html", context)
 
 
 @admin.register(Publication)
