@@ -44,6 +44,7 @@ class Log:
 
 @pytest.fixture(params=[("central.test", "json")])
 def log(request: pytest.FixtureRequest) -> Iterator[Log]:
+    structlog.contextvars.clear_contextvars()  # of requests that other tests made
     made = Log(*request.param)
     made.logger.addHandler(made.handler)
     yield made
