@@ -118,7 +118,7 @@ def test_what_a_retention_would_delete_is_counted_not_deleted(hq: Client) -> Non
     now = timezone.now()
     publish_run(now=now, symbols=["KRW-BTC"])
     old = now - timedelta(days=3)
-    AnalysisRun.objects.create(window_start=old, started_at=old, state="published")
+    AnalysisRun.objects.create(window_start=old, started_at=old, state="failed")
     form = {"runs_days": "2", "minutes_days": "3", "hours_days": "400"}
     preview = reverse("admin:market_retention_preview")
 
