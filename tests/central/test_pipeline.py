@@ -325,8 +325,11 @@ def test_pruning_keeps_what_readers_get(source: MemorySource) -> None:
 
 
 def test_pruning_drops_old_runs_with_their_rows(source: MemorySource) -> None:
-    run_at(source, NOW)
+    first = run_at(source, NOW)
+    run_at(source, NOW + timedelta(minutes=5))
     newer = run_at(source, NOW + timedelta(days=8))
 
-    assert list(AnalysisRun.objects.all()) == [newer]
-    assert set(SupportLevel.objects.values_list("run", flat=True)) == {newer.pk}
+    # The day's first one stays: the report card judges it.
+    assert list(AnalysisRun.objects.all()) == [newer, first]
+    runs_left = set(SupportLevel.objects.values_list("run", flat=True))
+    assert runs_left == {newer.pk, first.pk}

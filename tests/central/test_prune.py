@@ -36,7 +36,9 @@ def test_each_kind_is_kept_as_long_as_the_operator_says() -> None:
     keep(runs=3, minutes=2, hours=100)
     for age in range(6):
         publish_run(now=MIDNIGHT - age * DAY, symbols=())
-    publish_run(now=MIDNIGHT - 9 * DAY, symbols=())  # what readers get: stays
+        publish_run(now=MIDNIGHT - age * DAY + HOUR, symbols=())
+    publish_run(now=MIDNIGHT - 101 * DAY, symbols=())  # nothing left to judge it by
+    publish_run(now=MIDNIGHT - 109 * DAY, symbols=())  # what readers get: stays
     for unit, make, ages in (
         (Unit.FIVE, five_minutes, (1, 2, 3)),
         (Unit.HOUR, hour_of, (1, 99, 100, 101)),
@@ -48,7 +50,8 @@ def test_each_kind_is_kept_as_long_as_the_operator_says() -> None:
     left = Candle.objects.count()
     deleted = prune(now=MIDNIGHT)
 
-    assert counted == deleted == {"runs": 2, "minutes": 1, "hours": 1}
+    # Two second runs of old days and one too old; each day's first one is judged.
+    assert counted == deleted == {"runs": 3, "minutes": 1, "hours": 1}
     assert left == 7
     assert prune(now=MIDNIGHT) == {"runs": 0, "minutes": 0, "hours": 0}
 
