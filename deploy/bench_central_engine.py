@@ -53,7 +53,7 @@ def figures(step: Step, *, rounds: int = ROUNDS) -> list[Figure]:
     else:
         programs |= {name: _peer(python, name, count) for name, count in PEERS.items()}
     with tempfile.TemporaryDirectory(prefix="dantaro-bench-") as directory:
-        panel = Path(directory) / "panel.npy"
+        panel = Path(directory) / "panel.f64"
         bench_central_panel.write(panel, coins=MANY)
         taken: dict[str, list[Measured]] = {name: [] for name in programs}
         for number in range(rounds):
@@ -136,7 +136,7 @@ def _own(found: Mapping[str, Measured]) -> list[Figure]:
             unit="CPU ms",
             baseline=f"{SOME} coins",
             baseline_value=ours.cpu_ms,
-            about=f"the same on {MANY:,} coins: the cost of a coin does not grow",
+            about=f"the same on {MANY:,} coins, whose rows no processor cache holds",
         ),
         Figure(
             name="run_cpu_ms_250",
@@ -153,6 +153,7 @@ def _own(found: Mapping[str, Measured]) -> list[Figure]:
             unit="MB",
             baseline=f"{said}, {PEERS['ta']} coins",
             baseline_value=peak,
-            about=f"peak memory of the process with the series of {MANY:,} coins",
+            about=f"peak memory of the process that holds {MANY:,} coins, twice while"
+            " it loads them",
         ),
     ]

@@ -26,12 +26,15 @@ NOW: Final = datetime.fromtimestamp(3600 * (FIRST_HOUR + HOURS), tz=UTC)
 
 def main(panel: str, part: str, coins: str) -> int:
     """Measure one part on the first *coins* of the panel, one after the other."""
-    stored = [_stored(rows) for rows in read(Path(panel), coins=int(coins))]
-    items: list[Any] = stored
-    compute: Callable[[Any], object] = _whole
+    candles = read(Path(panel), coins=int(coins))
+    items: list[Any]
+    compute: Callable[[Any], object]
     if part == "figures":
-        items = [_series(frame) for frame in stored]
+        items = [_series(_stored(rows)) for rows in candles]
         compute = _figures
+    else:
+        items = [_stored(rows) for rows in candles]
+        compute = _whole
     compute(items[0])  # loads the machine code
     before = time.process_time()
     for item in items:
