@@ -19,6 +19,18 @@ if TYPE_CHECKING:
     from tests.central.market_world import MemorySource
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Let every test that commits begin with the seeded rows, whoever ran before.
+
+    One that did not would also leave content types behind that break the next that does.
+    """
+    for item in items:
+        marker = item.get_closest_marker("django_db")
+        if marker is not None and marker.kwargs.get("transaction"):
+            again = pytest.mark.django_db(transaction=True, serialized_rollback=True)
+            item.add_marker(again, append=False)
+
+
 @pytest.fixture(autouse=True)
 def no_waiting_between_retries() -> Iterator[None]:
     """Retries happen, their pauses do not."""
