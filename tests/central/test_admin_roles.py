@@ -50,10 +50,17 @@ def address(model: Any, page: str, *args: object) -> str:
 def test_a_reader_sees_every_list_and_no_way_to_change_it(
     reader: Client, model: Any
 ) -> None:
-    listing = reader.get(address(model, "changelist"), follow=True)
+    publish_run(now=timezone.now(), symbols=["KRW-BTC"])
+    ApiKey.objects.issue(name="부산")
 
-    assert listing.status_code == 200
-    assert 'name="_save"' not in listing.content.decode()
+    pages = [reader.get(address(model, "changelist"), follow=True)]
+    pages += [
+        reader.get(address(model, "change", row.pk)) for row in model.objects.all()[:1]
+    ]
+
+    assert {page.status_code for page in pages} == {200}
+    for button in ('name="_save"', "revoke_one", "run_now", 'value="switch_off"'):
+        assert all(button not in page.content.decode() for page in pages)
     assert reader.get(address(model, "add")).status_code == 403
 
 
