@@ -28,7 +28,12 @@ from ta.trend import MACD, ADXIndicator, EMAIndicator
 from ta.volatility import AverageTrueRange, BollingerBands
 from ta.volume import MFIIndicator, OnBalanceVolumeIndicator
 
-from central_project.analysis.candles import HOUR, CandleSeries, last_days, span_days
+from central_project.analysis.candles import (
+    CandleSeries,
+    daily_bars,
+    last_days,
+    span_days,
+)
 from central_project.analysis.indicators import Figures
 
 TOLERANCE: Final = 1e-9
@@ -108,7 +113,7 @@ def choose(*, markets: Collection[str], seed: str, count: int) -> tuple[str, ...
 
 
 def _checks(series: CandleSeries, /) -> dict[str, tuple[_Subject, _Check]]:
-    hours, days = _Subject(series.frame), _Subject(_daily_bars(series.frame))
+    hours, days = _Subject(series.frame), _Subject(daily_bars(series.frame))
     hourly = {name: (hours, check) for name, check in _HOURLY.items()}
     return hourly | {name: (days, check) for name, check in _DAILY.items()}
 
@@ -124,24 +129,6 @@ def _agree(ours: float | None, reference: float | None, allowed: float, /) -> bo
     if ours is None or reference is None:
         return ours is reference
     return abs(ours - reference) <= allowed
-
-
-def _daily_bars(frame: Frame, /) -> Frame:
-    """Group whole blocks of 24 hours that end with the last row."""
-    age = np.asarray((frame.index[-1] - frame.index) // HOUR)
-    whole = frame[age // 24 < (age[0] + 1) // 24]
-    days = whole.groupby(-(age[len(age) - len(whole) :] // 24))
-    bars: Frame = days.agg(
-        {
-            "open": "first",
-            "high": "max",
-            "low": "min",
-            "close": "last",
-            "volume": "sum",
-            "quote_volume": "sum",
-        }
-    )
-    return bars
 
 
 def _highest(frame: Frame, /) -> float:

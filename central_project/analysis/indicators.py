@@ -11,8 +11,6 @@ import math
 from dataclasses import dataclass, fields
 from typing import Final
 
-import pandas as pd
-
 from central_project.analysis import kernels
 from central_project.analysis.candles import (
     CandleSeries,
@@ -114,20 +112,3 @@ def figures_of(*, series: CandleSeries) -> Figures:
             for name, value in zip(_NAMES, row.tolist(), strict=True)
         }
     )
-
-
-def average_true_range(bars: pd.DataFrame, /, *, window: int = 14) -> float | None:
-    """Wilder's average true range in KRW; a shorter history uses all its bars."""
-    length = min(window, len(bars))
-    if length < 3:
-        return None
-    _, high, low, close, *_ = columns_of(bars)
-    return kernels.true_range_average(high, low, close, length)
-
-
-def lower_band(close: pd.Series[float], /) -> float | None:
-    """Lower 2-deviation Bollinger band over all rows of *close*; None without a row."""
-    if close.empty:
-        return None
-    mean, deviation = kernels.band(columns_of(close.to_frame())[0], len(close))
-    return mean - 2 * deviation

@@ -91,7 +91,7 @@ def _true_range(high: float, low: float, before: float) -> float:
 
 
 @_compiled
-def true_range_average(high: Floats, low: Floats, close: Floats, window: int) -> float:
+def _true_range_average(high: Floats, low: Floats, close: Floats, window: int) -> float:
     """Wilder's ATR: the mean of the first *window* true ranges, then smoothed."""
     if len(close) < window:
         return np.nan
@@ -137,7 +137,7 @@ def _directional(
 
 
 @_compiled
-def band(close: Floats, rows: int) -> tuple[float, float]:
+def _band(close: Floats, rows: int) -> tuple[float, float]:
     """Mean and population deviation of the last *rows* closes (Bollinger)."""
     if len(close) < rows:
         return np.nan, np.nan
@@ -150,7 +150,7 @@ def band(close: Floats, rows: int) -> tuple[float, float]:
 @_compiled
 def _band_position(close: Floats) -> float:
     """Place of the last close in the 20-day band: 0 lower, 1 upper edge."""
-    mean, deviation = band(close, 20 * 24)
+    mean, deviation = _band(close, 20 * 24)
     if not deviation > 0:
         return np.nan
     return float((close[-1] - (mean - 2 * deviation)) / (4 * deviation))
@@ -317,22 +317,20 @@ def _lowest(hours: Hours, low: Floats, days: int) -> float:
 
 
 @_compiled
-def daily(hours: Hours, rows: Floats) -> tuple[Floats, Hours]:
-    """Whole 24-hour blocks that end with the last row, and the place each starts at.
+def _daily(hours: Hours, rows: Floats) -> Floats:
+    """Group rows into whole 24-hour blocks that end with the last row.
 
     The answer has the six rows of the input, one column per block; empty blocks are absent.
     """
     last = hours[-1]
     whole = (last - hours[0] + 1) // 24
     bars = np.empty((6, whole))
-    starts = np.empty(whole, dtype=np.int64)
     count, until = 0, last - 24 * whole + 1
     first = np.searchsorted(hours, until)
     for place in range(first, len(hours)):
         if hours[place] >= until:
             for column in range(6):
                 bars[column, count] = rows[column, place]
-            starts[count] = place
             count, until = count + 1, last + 1 - (last - hours[place]) // 24 * 24
             continue
         bar = count - 1
@@ -341,7 +339,7 @@ def daily(hours: Hours, rows: Floats) -> tuple[Floats, Hours]:
         bars[3, bar] = rows[3, place]
         bars[4, bar] += rows[4, place]
         bars[5, bar] += rows[5, place]
-    return bars[:, :count].copy(), starts[:count]
+    return bars[:, :count].copy()
 
 
 @_compiled
@@ -349,7 +347,7 @@ def _daily_figures(bars: Floats) -> tuple[float, float, float, float, float, flo
     """ATR, ADX, +DI, -DI and MFI of daily bars, and the median turnover of 7 of them."""
     high, low, close, count = bars[1], bars[2], bars[3], bars.shape[1]
     # A young coin's ATR averages the days there are; three at least.
-    atr = true_range_average(high, low, close, min(WINDOW, max(count, 3)))
+    atr = _true_range_average(high, low, close, min(WINDOW, max(count, 3)))
     adx, plus, minus = _directional(high, low, close)
     flow = _money_flow(high, low, close, bars[4])
     return atr, adx, plus, minus, flow, _median(bars[5, -7:])
@@ -365,7 +363,7 @@ def last_row(hours: Hours, rows: Floats) -> Floats:
     high, low, close, volume = rows[1], rows[2], rows[3], rows[4]
     macd, signal, ema_20, ema_50, ema_200, ema_gap, trend = _averages(close)
     adx, plus, minus = _directional(high, low, close)
-    mean, deviation = band(close, 20)
+    mean, deviation = _band(close, 20)
     stoch_k, stoch_d = _stochastic(high, low, close)
     at_risk, shortfall = _tail_loss(close)
     week, fortnight = _since(hours, 7), _since(hours, 14)
@@ -373,7 +371,7 @@ def last_row(hours: Hours, rows: Floats) -> Floats:
         _strength(close),
         *(macd, signal, macd - signal),
         *(mean + 2 * deviation, mean, mean - 2 * deviation),
-        true_range_average(high, low, close, WINDOW),
+        _true_range_average(high, low, close, WINDOW),
         *(adx, plus, minus, ema_20, ema_50, ema_200),
         _balance(close, volume),
         _money_flow(high, low, close, volume),
@@ -393,4 +391,4 @@ def last_row(hours: Hours, rows: Floats) -> Floats:
         1 - close[-1] / high[-6:].max(),
         1 - close[-1] / high[-24:].max(),
     )
-    return np.array(hourly + _daily_figures(daily(hours, rows)[0]))
+    return np.array(hourly + _daily_figures(_daily(hours, rows)))

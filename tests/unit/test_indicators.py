@@ -21,12 +21,7 @@ from central_project.analysis.candles import (
     NotEnoughHistory,
     daily_bars,
 )
-from central_project.analysis.indicators import (
-    Figures,
-    average_true_range,
-    figures_of,
-    lower_band,
-)
+from central_project.analysis.indicators import Figures, figures_of
 from tests.unit.analysis_builders import THIS_HOUR, series
 
 NAMES = tuple(field.name for field in dataclasses.fields(Figures))
@@ -282,27 +277,18 @@ def test_money_flow_takes_an_unchanged_price_as_unchanged(tick: str) -> None:
     assert error > 5, "float noise no longer matters: the exact way may go"
 
 
-def test_a_daily_average_range_of_a_young_coin_uses_the_days_there_are() -> None:
-    bars = daily_bars(series(count=24 * 60).frame)
+@pytest.mark.parametrize("days", [3, 5, 60])
+def test_a_daily_average_range_of_a_young_coin_uses_the_days_there_are(
+    days: int,
+) -> None:
+    one = series(count=24 * days)
+    bars = daily_bars(one.frame)
+    before = bars["close"].shift(1)
+    sides = (bars["high"] - bars["low"], bars["high"] - before, before - bars["low"])
+    ranges = pd.concat(sides, axis=1).max(axis=1)
 
-    def ranges(frame: pd.DataFrame) -> pd.Series[float]:
-        before = frame["close"].shift(1)
-        sides = (frame["high"] - frame["low"], frame["high"] - before,
-                 before - frame["low"])  # fmt: skip
-        return pd.concat(sides, axis=1).max(axis=1)
-
-    expected = ranges(bars).iloc[:14].mean()
-    for true_range in ranges(bars).iloc[14:]:
+    expected = ranges.iloc[:14].mean()
+    for true_range in ranges.iloc[14:]:
         expected = (expected * 13 + true_range) / 14
-    assert average_true_range(bars) == pytest.approx(expected, rel=1e-12)
-    five = bars.iloc[:5]
-    assert average_true_range(five) == pytest.approx(ranges(five).mean(), rel=1e-12)
-    assert average_true_range(bars.iloc[:2]) is None
 
-
-def test_the_lower_band_of_a_still_price_is_the_price() -> None:
-    close = series(count=400).frame["close"]
-
-    assert lower_band(close) == pytest.approx(close.mean() - 2 * close.std(ddof=0))
-    assert lower_band(pd.Series([0.1] * 700)) == 0.1
-    assert lower_band(close.iloc[:0]) is None
+    assert figures_of(series=one).daily_atr == pytest.approx(expected, rel=1e-12)
