@@ -98,7 +98,10 @@ def test_every_line_of_central_is_json_without_a_secret(
     for secret in (stack.api_key, stack.credentials.central_store_password):
         assert not [line for line in lines if secret in line]
     if process == "pipeline":
-        assert any(one.get("task") == "market.run_pipeline" for one in told)
+        (first, *_) = (one for one in told if one["event"] == "market.run.published")
+        assert first["task"] == "market.run_pipeline"
+        assert first["run_id"].endswith("-1")
+        assert first["coins_ok"] > 100
 
 
 def test_two_beats_start_each_run_once(stack: Stack) -> None:

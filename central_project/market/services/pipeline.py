@@ -59,9 +59,22 @@ def run_pipeline(
         runs.fail(lease=lease, code="CRASHED", error=repr(error))
         raise
     run = AnalysisRun.objects.get(pk=lease.run_id)
-    if run.state == RunState.FAILED:
-        log.warning("run %s failed: %s %s", run.run_id, run.error_code, run.error)
+    _tell(run)
     return run
+
+
+def _tell(run: AnalysisRun, /) -> None:
+    """Write the one line that a search of the logs finds for every run."""
+    if run.state == RunState.FAILED:
+        log.warning("market.run.failed: %s %s", run.error_code, run.error)
+        return
+    figures = {
+        "coins_ok": run.coins_ok,
+        "coins_failed": run.coins_failed,
+        "suspect": run.suspect,
+        "seconds": {name: step.get("seconds") for name, step in run.ordered_steps()},
+    }
+    log.info("market.run.published", extra=figures)
 
 
 def _work(
