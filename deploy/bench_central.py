@@ -24,7 +24,6 @@ PARTS: Final[dict[str, Callable[[Step], list[Figure]]]] = {
     "engine": bench_central_engine.figures,
     "store": bench_central_store.figures,
     "cycle": bench_central_cycle.figures,
-    "cycle": bench_central_cycle.figures,
     "api": bench_central_api.figures,
 }
 
