@@ -16,7 +16,7 @@ from deploy.stack_options import RUN, StackOptions
 from deploy.story import play
 
 ERROR = re.compile(
-    r'\b(ERROR|CRITICAL|FATAL|PANIC|Error:|Exception:)|"level": "(error|critical)"'
+    r'\b(ERROR|CRITICAL|FATAL|PANIC)|(Error|Exception):|"level": "(error|critical)"'
 )
 SHOWN_ERRORS = 12
 
