@@ -179,6 +179,7 @@ def _granian(
 ) -> AbstractContextManager[WebServer]:
     (port,) = free_ports(1)
     options = ["--host", HOST, "--port", str(port), "--no-ws", "--workers", "1"]
+    options += ["--workers-kill-timeout", "5"]
     if interface == "wsgi":
         options += ["--blocking-threads", "4"]  # as it is run in production
     return bench_web.running(

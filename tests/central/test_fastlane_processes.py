@@ -40,6 +40,7 @@ def port(transactional_db: None) -> Iterator[int]:
         f"@{parts['HOST']}:{parts['PORT']}/{parts['NAME']}"
     )
     options = ["--host", HOST, "--port", str(number), "--no-ws", "--workers", "2"]
+    options += ["--workers-kill-timeout", "5"]  # else it may wait for one for ever
     granian = Path(sys.executable).parent / "granian"
     server = subprocess.Popen(
         [granian, "--interface", "wsgi", *options, "central_project.wsgi:application"],
