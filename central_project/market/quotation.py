@@ -197,7 +197,7 @@ class _WireInUse:
     def get(self, url: str, params: Mapping[str, Any]) -> Answer:
         try:
             path = urlsplit(url).path.removeprefix("/v1/")
-            self.body = self._quotation.get(path, **params)
+            self.body = _asked_for(params, self._quotation.get(path, **params))
         except Exception as error:
             self.error = error
             raise
@@ -231,6 +231,18 @@ def read_candles(
         period=0,
     )
     return pd.DataFrame() if frame is None else frame
+
+
+def _asked_for(params: Mapping[str, Any], body: Any, /) -> Any:
+    """Return the body without rows of other markets: pyupbit looks at no row's market."""
+    wanted = params.get("market")
+    if wanted is None or not isinstance(body, list):
+        return body
+    return [
+        row
+        for row in body
+        if not isinstance(row, dict) or row.get("market", wanted) == wanted
+    ]
 
 
 def _body_of(response: requests.Response, /) -> Any:
