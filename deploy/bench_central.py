@@ -31,7 +31,7 @@ PARTS: Final[dict[str, Callable[[Step], list[Figure]]]] = {
 def main(argv: Sequence[str] | None = None) -> int:
     """Measure, print and keep; exit code 0."""
     options = _parser().parse_args(argv)
-    chosen = options.part or list(PARTS)
+    chosen = options.only or list(PARTS)
     figures: list[Figure] = []
     # A bar only for eyes; with --json the output is for a program.
     with _progress(hidden=options.json or not sys.stdout.isatty()) as progress:
@@ -44,7 +44,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             figures += PARTS[name](step)
             progress.advance(task)
     # A part alone is a look; only the whole is kept for later readers.
-    if not options.part:
+    if not options.only:
         keep(figures, file=options.directory / "central.json")
     if options.json:
         print(as_text(figures), end="")
@@ -70,7 +70,12 @@ def _parser() -> ArgumentParser:
         " The first time installs the peers into .run/bench-env.",
     )
     add = parser.add_argument
-    add("part", nargs="*", choices=PARTS, help="measure these parts only, keep nothing")
+    add(
+        "--only",
+        action="append",
+        choices=list(PARTS),
+        help="measure this part, keep nothing; may be given again",
+    )
     add("--json", action="store_true", help="print the figures as JSON only")
     add(
         "--directory",
