@@ -20,6 +20,7 @@ import django
 def main(rounds: str) -> int:
     """Measure cycles one after the other in one process, as a worker runs them."""
     django.setup()
+    _module("market.tasks")  # what a worker has loaded before its first run
     source = _Watched(_module("market.services.source").exchange_source())
     cycles = [_cycle(source) for _ in range(int(rounds))]
     print(json.dumps({"cycles": cycles, "together_ms": _together(source)}))

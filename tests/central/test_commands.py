@@ -28,7 +28,7 @@ from central_project.market.models import (
     RunState,
 )
 from central_project.market.services import runs
-from tests.central.market_world import MARKETS, MemorySource
+from tests.central.market_world import HOUR, MARKETS, MemorySource
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -124,6 +124,30 @@ def test_backfill_loads_all_markets_and_repeats_nothing(
     assert first.startswith("4 markets, 288 hours stored")
     assert live_source.calls["candles"] == calls
     assert second.startswith("4 markets, 288 hours stored, 0 calls")
+
+
+@pytest.mark.django_db(transaction=True)
+def test_backfill_reports_as_json_and_tells_its_progress(
+    live_source: MemorySource, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(
+        "central_project.market.management.commands.backfill.LINE_SECONDS", 0
+    )
+    quiet = live_source.now.replace(minute=0, second=0, microsecond=0) - 30 * HOUR
+    live_source.quiet["KRW-BTC"] = {quiet}
+    out, err = StringIO(), StringIO()
+
+    call_command("backfill", "--days", "20", "--json", stdout=out, stderr=err)
+
+    report = json.loads(out.getvalue())
+    assert (report["markets"], report["hours"], report["calls"]) == (4, 1919, 12)
+    assert report["missing"] == {
+        "not_listed": 0, "maintenance": 0, "silent": 1, "not_loaded": 0
+    }  # fmt: skip
+    (gap,) = report["gaps"]
+    assert (gap["market"], gap["since"]) == ("KRW-BTC", quiet.isoformat())
+    last = err.getvalue().splitlines()[-1]
+    assert "12 of about 12 calls, about 0:00:00 left" in last
 
 
 @pytest.mark.django_db(transaction=True)

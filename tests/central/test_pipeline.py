@@ -6,6 +6,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 
 import pytest
+from celery.exceptions import SoftTimeLimitExceeded
 from django.db.models import F
 
 from central_project.analysis.candles import CandleSeries
@@ -183,6 +184,18 @@ def test_an_exchange_that_is_down_fails_the_run_and_nothing_else(
 
     assert bad.error_code == "EXCHANGE_UNAVAILABLE"
     assert current() == good
+
+
+def test_a_run_that_takes_too_long_says_so(source: MemorySource) -> None:
+    def interrupt() -> None:
+        raise SoftTimeLimitExceeded
+
+    source.before_candles = interrupt
+
+    run = run_at(source, NOW)
+
+    assert (run.state, run.error_code) == (RunState.FAILED, "TOO_SLOW")
+    assert "backfill" in run.error
 
 
 def test_an_unexpected_error_marks_the_run_and_rises(source: MemorySource) -> None:
