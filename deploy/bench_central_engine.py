@@ -42,9 +42,9 @@ class Measured:
 def figures(step: Step, *, rounds: int = ROUNDS) -> list[Figure]:
     """Measure our engine and, if they can be installed, the peers."""
     programs: dict[str, list[str]] = {
-        "ours": _ours("figures", SOME),
-        "ours_many": _ours("figures", MANY),
-        "run": _ours("run", SOME),
+        "ours": ours("figures", SOME),
+        "ours_many": ours("figures", MANY),
+        "run": ours("run", SOME),
     }
     try:
         python = str(bench_bin() / "python")
@@ -59,11 +59,12 @@ def figures(step: Step, *, rounds: int = ROUNDS) -> list[Figure]:
         for number in range(rounds):
             for name, program in programs.items():
                 step(f"engine: {name}, round {number + 1} of {rounds}")
-                taken[name].append(_ask(program, panel))
+                taken[name].append(ask(program, panel))
     return _figures({name: _median(all_) for name, all_ in taken.items()})
 
 
-def _ours(part: str, coins: int) -> list[str]:
+def ours(part: str, coins: int) -> list[str]:
+    """Return the command that measures *part* of our engine on *coins*."""
     return [sys.executable, "-m", "deploy.bench_central_ours", "", part, str(coins)]
 
 
@@ -71,7 +72,8 @@ def _peer(python: str, engine: str, coins: int) -> list[str]:
     return [python, "-m", "deploy.bench_central_peers", "", engine, str(coins)]
 
 
-def _ask(program: list[str], panel: Path) -> Measured:
+def ask(program: list[str], panel: Path) -> Measured:
+    """Let one engine work through the panel's coins, in its own process."""
     command = [str(panel) if part == "" else part for part in program]
     done = subprocess.run(
         command, cwd=ROOT, stdout=subprocess.PIPE, text=True, check=True
