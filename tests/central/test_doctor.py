@@ -264,6 +264,9 @@ class TestContent:
 
     def test_the_served_run_is_judged(self) -> None:
         assert told(content.run(now=NOW), Colour.RED, "run_pipeline")
+        first = AnalysisRun.objects.create(window_start=NOW, started_at=NOW)
+        assert told(content.run(now=NOW), Colour.YELLOW)
+        first.delete()
         run = published()
         assert told(content.run(now=NOW), Colour.GREEN)
 

@@ -63,6 +63,9 @@ def run(*, now: datetime) -> Finding:
         "see the errors of the analysis runs in the admin, check workers and scheduler;"
         " `python manage_central.py run_pipeline` tries now",
     )
+    if served.run is None and AnalysisRun.objects.alive().exists():
+        wait = ("몇 분 뒤에 다시 확인해 주세요.", "look again in a few minutes")
+        return RUN.yellow(("첫 분석이 진행 중", "the first analysis is running"), wait)
     if served.run is None or served.age is None:
         return RUN.red(
             (f"발표된 분석이 없음{why}", f"nothing was published yet{why}"), look
