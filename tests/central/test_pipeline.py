@@ -186,6 +186,18 @@ def test_an_exchange_that_is_down_fails_the_run_and_nothing_else(
     assert current() == good
 
 
+def test_results_without_a_coin_never_replace_good_ones(source: MemorySource) -> None:
+    good = run_at(source, NOW)
+    Candle.objects.all().delete()
+
+    bad = run_at(source, NOW + timedelta(minutes=5))
+
+    assert (bad.state, bad.error_code) == (RunState.FAILED, "TOO_MANY_FAILED")
+    assert "not one of 10 markets" in bad.error
+    assert "backfill --days 10" in bad.error
+    assert current() == good
+
+
 def test_a_run_that_takes_too_long_says_so(source: MemorySource) -> None:
     def interrupt() -> None:
         raise SoftTimeLimitExceeded

@@ -39,14 +39,17 @@ class History:
     """The hours of all coins, kept up to date coin by coin."""
 
     def __init__(self, *, as_of: datetime, days: int) -> None:
-        """Read every market's closed hours of the *days* before *as_of*."""
+        """Read every listed market's closed hours of the *days* before *as_of*."""
         self.as_of = as_of
         self._days = days
         self._this_hour = floor_to(moment=as_of, seconds=3600)
         self._since = self._this_hour - timedelta(days=days)
         # One day more: the close before the window fills a silent start.
         self._hours = read_frames(
-            unit=Unit.HOUR, since=self._since - DAY, until=self._this_hour
+            unit=Unit.HOUR,
+            since=self._since - DAY,
+            until=self._this_hour,
+            markets=Coin.objects.filter(listed=True).values_list("market", flat=True),
         )
         self._minutes: dict[str, pd.DataFrame] = {}
         # Of hours that no coin has read yet nobody knows whether they were silent.

@@ -95,6 +95,7 @@ def _work(
         analysed = analyst.finish(coins=collection.coins, unreadable=collection.failed)
         counts |= _counts(analysed)
         _refuse_remnant(collection, analysed.failed)
+        _refuse_nothing(collection, analysed)
     with lease.step("publish"):
         publish(lease=lease, analysed=analysed, as_of=now, published_at=clock())
     _prune(lease, clock())
@@ -147,17 +148,28 @@ def _counts(analysed: Analysed, /) -> dict[str, int]:
     }
 
 
+def _refuse_nothing(collection: Collection, analysed: Analysed, /) -> None:
+    """Keep the previous run when no coin has a history, as after a loss of candles."""
+    if not analysed.facts:
+        raise TooManyFailed(
+            f"not one of {len(collection.coins)} markets has enough history."
+            + _load_first()
+        )
+
+
 def _refuse_remnant(collection: Collection, failed: dict[str, str], /) -> None:
     if len(failed) <= MAX_FAILED_SHARE * len(collection.coins):
         return
     reasons = sorted(set(failed.values()))
-    remedy = (
-        " Load the history first: manage_central.py backfill --days"
-        f" {settings.HISTORY_DAYS}."
-        if "HISTORY_LOADING" in reasons
-        else ""
-    )
+    remedy = _load_first() if "HISTORY_LOADING" in reasons else ""
     raise TooManyFailed(
         f"{len(failed)} of {len(collection.coins)} markets failed"
         f" ({', '.join(reasons)}).{remedy}"
+    )
+
+
+def _load_first() -> str:
+    return (
+        " Load the history first: manage_central.py backfill --days"
+        f" {settings.HISTORY_DAYS}."
     )
