@@ -11,7 +11,6 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
@@ -20,21 +19,20 @@ from django.db.models import Exists, OuterRef
 
 from central_project.market.models import Candle, Coin, Unit, floor_to
 from central_project.market.services.backfill import backfill_market, lacks_history
-from central_project.market.services.candles import (
-    FIVE_MINUTES,
-    HOUR,
-    roll_up,
-    store_candles,
+from central_project.market.services.tails import (
+    Candles,
+    Tail,
+    fetch,
+    store,
+    tail_of,
 )
-from central_project.market.source_errors import ImplausibleCandles, SourceError
+from central_project.market.source_errors import SourceError
 from central_project.market.sources import (
     Book,
-    CandleRow,
     MarketInfo,
     MarketSource,
     Ticker,
 )
-from common.upbit import CANDLE_PAGE
 
 log = logging.getLogger(__name__)
 
@@ -49,22 +47,10 @@ FAILED_IN_A_ROW: Final = 20
 PRICE_SECONDS: Final = 5.0
 """A coin is never analysed at an older price."""
 COIN_FIELDS: Final = ["korean_name", "english_name", "warning", "cautions", "listed"]
-_Candles = tuple[list[CandleRow], list[CandleRow]]
 
 
 class TooManyFailed(Exception):
     """So many markets failed that the previous results are the better answer."""
-
-
-@dataclass(frozen=True)
-class _Tail:
-    """Candles to fetch for one coin: whole hours first if too much is missing."""
-
-    coin: Coin
-    hours_from: datetime | None
-    minutes_from: datetime
-    has_traded: bool
-    """There are candles, so an answer without any is wrong."""
 
 
 class Prices:
@@ -111,9 +97,9 @@ class Collection:
         self._end = floor_to(moment=now, seconds=300)
         self._books = pool.submit(_books, source, [coin.market for coin in self.coins])
         traded = _traded()
-        tails = {coin.market: _tail(coin, self._end, traded) for coin in self.coins}
+        tails = {coin.market: tail_of(coin, self._end, traded) for coin in self.coins}
         self._jobs = {
-            pool.submit(_fetch, source, tail, self._end): tail
+            pool.submit(fetch, source, tail, self._end): tail
             for tail in tails.values()
             if tail
         }
@@ -139,7 +125,7 @@ class Collection:
         for job in _as_completed(self._jobs, beat):
             tail = self._jobs[job]
             try:
-                _store(tail, *job.result(), self._end)
+                store(tail, *job.result(), self._end)
             except SourceError as error:
                 self._note(tail.coin, error)
                 unreadable, in_a_row = unreadable + 1, in_a_row + 1
@@ -177,8 +163,8 @@ class Collection:
             days=self._days,
             progress=beat,
         )
-        if tail := _tail(coin, self._end, set()):
-            _store(tail, *_fetch(self._source, tail, self._end), self._end)
+        if tail := tail_of(coin, self._end, set()):
+            store(tail, *fetch(self._source, tail, self._end), self._end)
 
     def _note(self, coin: Coin, error: SourceError, /) -> None:
         if error.ends_run:
@@ -256,8 +242,8 @@ def _give_up(unreadable: int, in_a_row: int, total: int, error: SourceError, /) 
 
 
 def _as_completed(
-    jobs: dict[Future[_Candles], _Tail], beat: Callable[[], None], /
-) -> Iterator[Future[_Candles]]:
+    jobs: dict[Future[Candles], Tail], beat: Callable[[], None], /
+) -> Iterator[Future[Candles]]:
     """Yield finished jobs and keep the heart beating while all of them are slow."""
     waiting = set(jobs)
     while waiting:
@@ -266,81 +252,3 @@ def _as_completed(
             beat()
             yield job
         beat()
-
-
-def _tail(coin: Coin, end: datetime, traded: set[str], /) -> _Tail | None:
-    """Say what *coin* lacks up to *end* (a 5-minute edge); None = nothing.
-
-    The hour before the last closed edge is read again each time, for trades that the
-    exchange booked late: one call brings up to 200 candles as easily as one.
-    """
-    if coin.hours_until is None:
-        return None
-    if max(coin.minutes_until or coin.hours_until, coin.hours_until) >= end:
-        return None
-    since, has_traded = coin.hours_until - HOUR, coin.market in traded
-    if (end - since) // FIVE_MINUTES <= CANDLE_PAGE:
-        return _Tail(coin, None, since, has_traded)
-    return _Tail(coin, since, floor_to(moment=end, seconds=3600), has_traded)
-
-
-def _fetch(source: MarketSource, tail: _Tail, end: datetime, /) -> _Candles:
-    """Return (hours, 5-minute candles); hours only after a long absence."""
-    hours: list[CandleRow] = []
-    if tail.hours_from is not None:
-        hours = read_pages(
-            source, tail.coin.market, Unit.HOUR, tail.hours_from, tail.minutes_from
-        )
-    minutes = read_pages(
-        source,
-        tail.coin.market,
-        Unit.FIVE,
-        tail.minutes_from,
-        end,
-        has_traded=tail.has_traded,
-    )
-    return hours, minutes
-
-
-def read_pages(
-    source: MarketSource,
-    market: str,
-    unit: Unit,
-    since: datetime,
-    until: datetime,
-    /,
-    *,
-    has_traded: bool = False,
-) -> list[CandleRow]:
-    """Return all candles in [since, until), newest page first, as few calls as possible.
-
-    Silent stretches have no candle, so a page reaches back beyond them; only a market that
-    never traded has an empty one. Of another (*has_traded*) it raises ImplausibleCandles.
-    """
-    step = FIVE_MINUTES if unit is Unit.FIVE else HOUR
-    rows: list[CandleRow] = []
-    before = until
-    while before > since:
-        count = min(CANDLE_PAGE, -((since - before) // step))
-        page = source.candles(market=market, unit=unit, before=before, count=count)
-        if not page and before == until and has_traded:
-            raise ImplausibleCandles(f"{market} has candles, but the answer has none")
-        rows = [row for row in page if row.started_at >= since] + rows
-        # A short page means that the coin has no older candle.
-        if len(page) < count:
-            break
-        before = page[0].started_at
-    return rows
-
-
-def _store(
-    tail: _Tail, hours: list[CandleRow], minutes: list[CandleRow], end: datetime, /
-) -> None:
-    coin, this_hour = tail.coin, floor_to(moment=end, seconds=3600)
-    with transaction.atomic():
-        store_candles(market=coin.market, unit=Unit.HOUR, rows=hours)
-        store_candles(market=coin.market, unit=Unit.FIVE, rows=minutes)
-        if tail.hours_from is None:
-            roll_up(market=coin.market, since=tail.minutes_from, until=this_hour)
-        coin.hours_until, coin.minutes_until = this_hour, end
-        coin.save(update_fields=["hours_until", "minutes_until"])
