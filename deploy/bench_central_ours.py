@@ -7,7 +7,6 @@ series to figures, what the peers do) or run (stored candles to series to figure
 from __future__ import annotations
 
 import json
-import resource
 import sys
 import time
 from collections.abc import Callable
@@ -20,6 +19,7 @@ import pandas as pd
 from central_project.analysis.candles import CandleSeries, hourly_series
 from central_project.analysis.indicators import figures_of
 from deploy.bench_central_panel import COLUMNS, FIRST_HOUR, HOURS, read
+from deploy.bench_memory import peak_mb
 
 NOW: Final = datetime.fromtimestamp(3600 * (FIRST_HOUR + HOURS), tz=UTC)
 
@@ -40,8 +40,7 @@ def main(panel: str, part: str, coins: str) -> int:
     for item in items:
         compute(item)
     spent = time.process_time() - before
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    print(json.dumps({"cpu_ms": 1000 * spent / len(items), "peak_mb": peak}))
+    print(json.dumps({"cpu_ms": 1000 * spent / len(items), "peak_mb": peak_mb()}))
     return 0
 
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import math
-import resource
 import sys
 import time
 from collections.abc import Callable
@@ -20,6 +19,7 @@ import numpy as np
 import pandas as pd
 
 from deploy.bench_central_panel import COLUMNS, FIRST_HOUR, read
+from deploy.bench_memory import peak_mb
 
 DAY: Final = 24
 WEEK: Final = 7 * DAY
@@ -35,8 +35,7 @@ def main(panel: str, engine: str, coins: str) -> int:
     for frame in frames:
         compute(frame)
     spent = time.process_time() - before
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    print(json.dumps({"cpu_ms": 1000 * spent / len(frames), "peak_mb": peak}))
+    print(json.dumps({"cpu_ms": 1000 * spent / len(frames), "peak_mb": peak_mb()}))
     return 0
 
 

@@ -7,7 +7,6 @@ server whose database is empty; prints one line of JSON.
 from __future__ import annotations
 
 import json
-import resource
 import sys
 import time
 from collections.abc import Callable
@@ -19,6 +18,8 @@ from typing import Any, Final
 import django
 from django.core.management import call_command
 from django.db import connection
+
+from deploy.bench_memory import peak_mb
 
 HOURS: Final = 2160
 AS_OF: Final = datetime.now(UTC).replace(minute=2, second=0, microsecond=0)
@@ -53,10 +54,10 @@ def main(coins: str, rounds: str) -> int:
     peak = 0.0
     for _ in range(int(rounds)):
         for name, part in parts.items():
-            peak = peak or (_peak_mb() if name == "orm" else 0.0)
+            peak = peak or (peak_mb() if name == "orm" else 0.0)
             found[name].append(_timed(part))
     print(
-        json.dumps({**found, "rows": rows, "peak_mb": peak, "orm_peak_mb": _peak_mb()})
+        json.dumps({**found, "rows": rows, "peak_mb": peak, "orm_peak_mb": peak_mb()})
     )
     return 0
 
@@ -68,10 +69,6 @@ def _timed(part: Callable[[], object]) -> dict[str, float]:
         "cpu_ms": 1000 * (time.process_time() - cpu),
         "wall_ms": 1000 * (time.perf_counter() - wall),
     }
-
-
-def _peak_mb() -> float:
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 
 
 def _fill(coins: int) -> int:
