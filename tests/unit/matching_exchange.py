@@ -72,6 +72,14 @@ kinds = st.sampled_from(
         *[(Side.ASK, OrderType.MARKET, None)] * 2,
     ]
 )
+LOT = Decimal(1_000_000)
+at_once = st.sampled_from(
+    [
+        (Side.BID, OrderType.PRICE, None),
+        (Side.ASK, OrderType.MARKET, None),
+        *[(side, OrderType.BEST, TimeInForce.IOC) for side in Side],
+    ]
+)
 
 
 class Exchange(RuleBasedStateMachine):
@@ -159,6 +167,23 @@ class Exchange(RuleBasedStateMachine):
         tif: TimeInForce | None,
     ) -> None:
         self.order(account, (side, OrderType.LIMIT, tif), price, total, None, _NONE, [])
+
+    @rule(
+        account=st.sampled_from(ACCOUNTS),
+        kind=at_once,
+        price=prices,
+        lots=st.integers(1, 6),
+    )
+    def fill_to_the_last(
+        self,
+        account: str,
+        kind: tuple[Side, OrderType, TimeInForce | None],
+        price: Decimal,
+        lots: int,
+    ) -> None:
+        """Meet plenty at a price that divides the money, so that nothing is left."""
+        total, plenty = price * LOT * lots, [(price, Decimal("9e9"))]
+        self.order(account, kind, price, total, None, _NONE, plenty)
 
     @precondition(lambda self: self.engine.touch(market=MARKET) != (None, None))
     @rule(
