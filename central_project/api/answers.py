@@ -38,6 +38,13 @@ HOT_LIMITS: Final = (10, wire.MAX_RECOMMENDATIONS)
 """Lists that are rendered before anybody asks; the longest is also the default."""
 
 
+class RunReplaced(Exception):
+    """A repetition was published, or the run pruned, while its rows were read.
+
+    They may be another attempt's, and would be kept under this one's name.
+    """
+
+
 @dataclass(frozen=True)
 class Current:
     """The run that readers get, and how it stands at this moment."""
@@ -107,7 +114,9 @@ def _health(run: AnalysisRun, /) -> tuple[str, str]:
         .only("window_start", "state", "error_code")
         .first()
     )
-    if newest and newest.state == RunState.FAILED:
+    # An older failure says nothing, also while the run itself is being repeated.
+    is_newer = newest is not None and newest.window_start >= run.window_start
+    if newest and is_newer and newest.state == RunState.FAILED:
         away = newest.error_code in EXCHANGE_AWAY
         return "failed", "down" if away else "ok"
     return "suspect" if run.suspect else "ok", "ok"
@@ -149,6 +158,7 @@ def hot(current: Current, /) -> dict[str, Rendered]:
         answers[recommendations_name(limit)] = _recommendations_answer(current, limit)
     for symbol, levels in found.items():
         answers[support_name(symbol)] = _support_answer(current, levels)
+    _refuse_replaced(current)
     return {name: render(_bytes(answer)) for name, answer in answers.items()}
 
 
@@ -171,15 +181,30 @@ def bundle(current: Current, request: BundleRequest, /) -> Rendered:
         return wire.BundleAnswer(**current.envelope(), **parts)
 
     # Not kept: a reader asks once a run, and there are more bundles than memory.
-    return render(_bytes(build()))
+    return render(_whole(current, build))
 
 
 def _kept(
     current: Current, name: str, build: Callable[[], wire.Envelope], /
 ) -> Rendered:
     if not current.is_kept:
-        return render(_bytes(build()))
-    return kept(current.standing, name, lambda: _bytes(build()))
+        return render(_whole(current, build))
+    return kept(current.standing, name, lambda: _whole(current, build))
+
+
+def _whole(current: Current, build: Callable[[], wire.Envelope], /) -> bytes:
+    answer = build()
+    _refuse_replaced(current)
+    return _bytes(answer)
+
+
+def _refuse_replaced(current: Current, /) -> None:
+    run = current.run
+    same = AnalysisRun.objects.filter(
+        pk=run.pk, published_attempt=run.published_attempt
+    )
+    if not same.exists():
+        raise RunReplaced(run.run_id)
 
 
 def _bytes(answer: wire.Envelope, /) -> bytes:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import datetime
 from typing import Any, ClassVar
 
@@ -55,13 +56,11 @@ class MarketView(APIView):
         return run_as_of(as_of, now=now)
 
     def answer(
-        self,
-        request: Request,
-        current: answers.Current,
-        rendered: Rendered,
-        now: datetime,
+        self, request: Request, read: Callable[[answers.Current], Rendered]
     ) -> Response:
         """Send the form the caller takes, or 304 when they have exactly these bytes."""
+        now = timezone.now()
+        current, rendered = _read(lambda: self.run_for(request, now), read)
         if not _is_json(request):
             return Response(rendered.plain)
         form = _form(request, rendered)
@@ -83,10 +82,9 @@ class RecommendationsView(MarketView):
     def get(self, request: Request) -> Response:
         """Return the best coins, best first."""
         limit = parse_limit(request.query_params.get("limit"))
-        now = timezone.now()
-        current = self.run_for(request, now)
-        rendered = answers.recommendations(current, limit=limit)
-        return self.answer(request, current, rendered, now)
+        return self.answer(
+            request, lambda current: answers.recommendations(current, limit=limit)
+        )
 
 
 class SupportLevelsView(MarketView):
@@ -98,10 +96,9 @@ class SupportLevelsView(MarketView):
     def get(self, request: Request, symbol: str) -> Response:
         """Return the three support levels of one coin."""
         symbol = parse_symbol(symbol)
-        now = timezone.now()
-        current = self.run_for(request, now)
-        rendered = answers.support_levels(current, symbol=symbol)
-        return self.answer(request, current, rendered, now)
+        return self.answer(
+            request, lambda current: answers.support_levels(current, symbol=symbol)
+        )
 
 
 class MarketStatusView(MarketView):
@@ -112,10 +109,7 @@ class MarketStatusView(MarketView):
     @extend_schema(**schema.MARKET_STATUS)
     def get(self, request: Request) -> Response:
         """Return the state of the market and of this server."""
-        now = timezone.now()
-        current = self.run_for(request, now)
-        rendered = answers.market_status(current)
-        return self.answer(request, current, rendered, now)
+        return self.answer(request, answers.market_status)
 
 
 class CandlesView(MarketView):
@@ -128,10 +122,9 @@ class CandlesView(MarketView):
         """Return the candles that one coin's analysis used."""
         symbol = parse_symbol(symbol)
         limit = parse_limit(request.query_params.get("limit"), most=MAX_CANDLES)
-        now = timezone.now()
-        current = self.run_for(request, now)
-        rendered = candles(current, symbol=symbol, limit=limit)
-        return self.answer(request, current, rendered, now)
+        return self.answer(
+            request, lambda current: candles(current, symbol=symbol, limit=limit)
+        )
 
 
 class BundleView(MarketView):
@@ -141,7 +134,10 @@ class BundleView(MarketView):
     def post(self, request: Request) -> Response:
         """Return several parts from one run; counts as one request, safe to repeat."""
         asked = parse_bundle_request(read_json(request))
-        rendered = answers.bundle(answers.current_run(now=timezone.now()), asked)
+        _, rendered = _read(
+            lambda: answers.current_run(now=timezone.now()),
+            lambda current: answers.bundle(current, asked),
+        )
         if not _is_json(request):
             return Response(rendered.plain)
         form = _form(request, rendered)
@@ -171,6 +167,18 @@ class IndexView(MarketView):
     def get_view_name(self) -> str:
         """Name the page."""
         return "v1"
+
+
+def _read(
+    find: Callable[[], answers.Current], read: Callable[[answers.Current], Rendered], /
+) -> tuple[answers.Current, Rendered]:
+    """Return a run and its answer; read again if it was replaced meanwhile."""
+    while True:  # a run takes seconds: nobody is replaced again and again
+        current = find()
+        try:
+            return current, read(current)
+        except answers.RunReplaced:
+            continue
 
 
 def _form(request: Request, rendered: Rendered, /) -> Form:

@@ -17,8 +17,13 @@ from django.test import Client
 from django.utils import timezone
 from rest_framework.test import APIClient
 
-from central_project.api import answers
-from central_project.market.models import AnalysisRun, Coin, RunState
+from central_project.api import answers, forms
+from central_project.market.models import (
+    AnalysisRun,
+    Coin,
+    Recommendation,
+    RunState,
+)
 from common import wire
 from tests.central.market_world import MARKETS, publish_run
 
@@ -310,6 +315,46 @@ def test_an_older_failure_does_not_make_results_stale(
     )
 
     assert reader.get(STATUS).json()["stale"] is False
+
+
+def test_an_older_failure_says_nothing_while_the_run_is_repeated(
+    reader: APIClient, run: AnalysisRun
+) -> None:
+    AnalysisRun.objects.create(
+        window_start=run.window_start - timedelta(minutes=5),
+        state=RunState.FAILED,
+        started_at=timezone.now(),
+    )
+    AnalysisRun.objects.filter(pk=run.pk).update(
+        state=RunState.RUNNING, attempt=2, published_attempt=1
+    )
+
+    assert reader.get(STATUS).json()["stale"] is False
+
+
+@pytest.mark.parametrize("kind", ["list", "bundle"])
+def test_a_run_replaced_while_it_is_read_is_read_again(
+    kind: str, reader: APIClient, run: AnalysisRun, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    old, read = run.run_id, answers._recommendations
+    standing = answers.current_run(now=timezone.now()).standing
+
+    def repeated_first(current: answers.Current, limit: int) -> dict[str, Any]:
+        if current.run.run_id == old:  # what publishing a repetition does to the rows
+            AnalysisRun.objects.filter(pk=run.pk).update(attempt=2, published_attempt=2)
+            Recommendation.objects.filter(run=run).update(english_name="Second")
+        return read(current, limit)
+
+    monkeypatch.setattr(answers, "_recommendations", repeated_first)
+    asked = {"recommendations": {"limit": 5}}
+    if kind == "list":
+        body = reader.get(RECOMMENDATIONS, {"limit": 5}).json()
+    else:
+        body = reader.post(BUNDLE, asked).json()
+
+    assert body["run_id"] == f"{old[:-1]}2"
+    assert {one["english_name"] for one in body["recommendations"]} == {"Second"}
+    assert forms.fetch(standing, forms.recommendations_name(5)) is None
 
 
 def test_staleness_is_decided_when_serving_not_when_stored(
