@@ -87,6 +87,27 @@ def test_a_list_is_exported_as_spreadsheets_read_it(hq: Client) -> None:
     assert "발표됨" in b"".join(states.streaming_content).decode()
 
 
+def test_labels_are_exported_in_the_words_of_the_list(hq: Client) -> None:
+    run = publish_run(now=timezone.now(), symbols=["KRW-BTC"])
+    AnalysisRun.objects.update(suspect=True)
+    reason = "A & B <점검>"
+    Coin.objects.update(excluded=True, excluded_reason=reason, warning=True)
+
+    coin = only_row(act(hq, "market_coin", "export_csv", Coin.objects.get()))
+    checked = only_row(act(hq, "market_analysisrun", "export_csv", run))
+
+    assert (coin["거래"], coin["추천 제외"]) == ("유의 종목", reason)
+    assert checked["검산"] == "불일치"
+    assert checked["실패 이유"] == ""
+
+
+def only_row(answer: Any) -> dict[str, str]:
+    """The only row of a CSV by its columns' titles."""
+    text = b"".join(answer.streaming_content).decode()
+    head, line = csv.reader(io.StringIO(text.removeprefix("\ufeff")))
+    return dict(zip(head, line, strict=True))
+
+
 def test_keys_are_exported_without_what_opens_the_api(hq: Client) -> None:
     key, _ = ApiKey.objects.issue(name="부산")
 

@@ -6,20 +6,34 @@ import csv
 import json
 from collections.abc import Callable, Iterable, Iterator
 from datetime import datetime
+from html import unescape
 from typing import Any, Final
 
 from django.contrib import admin
 from django.contrib.admin.utils import label_for_field, lookup_field
 from django.core.exceptions import FieldDoesNotExist
-from django.db.models import Field, Model, QuerySet
+from django.db.models import (
+    DateTimeField,
+    DecimalField,
+    Field,
+    FloatField,
+    IntegerField,
+    Model,
+    QuerySet,
+)
 from django.http import HttpRequest, StreamingHttpResponse
 from django.utils import timezone
 from django.utils.html import strip_tags
+from django.utils.safestring import SafeString
 
 BOM: Final = "\ufeff"
 """Without it Excel reads UTF-8 as something else and breaks Hangul."""
 FORMULA: Final = ("=", "+", "-", "@", "\t", "\r")
 """Spreadsheets run a text that begins so."""
+NOTHING: Final = "-"
+"""How a list shows an empty cell."""
+EXACT: Final = (DateTimeField, DecimalField, FloatField, IntegerField)
+"""Fields that a list rounds or words; a spreadsheet computes with the value."""
 CHUNK: Final = 2000
 
 
@@ -45,14 +59,18 @@ def export_csv(
 
 def safe_text(value: object, /) -> str:
     """Write one cell: numbers as they are, times in KST, never a formula."""
-    if value is None:
+    if value is None or value == NOTHING:
         return ""
+    if isinstance(value, bool):
+        return "예" if value else "아니오"
     if isinstance(value, datetime):
         return f"{timezone.localtime(value):%Y-%m-%d %H:%M:%S}"
     if isinstance(value, list | dict):
         value = json.dumps(value, ensure_ascii=False)
+    if isinstance(value, SafeString):
+        value = unescape(strip_tags(value))
     if isinstance(value, str):
-        text = strip_tags(value).strip()
+        text = value.strip()
         return f"'{text}" if text.startswith(FORMULA) else text
     return str(value)
 
@@ -75,14 +93,14 @@ class _Echo:
 def _column(
     name: Any, model_admin: admin.ModelAdmin[Any], /
 ) -> tuple[str, Callable[[Model], object]]:
-    """Return a column's title and reader: the field it is ordered by, else its words."""
+    """Return a column's title and reader: an exact field behind it, else its words."""
     title = label_for_field(name, model_admin.model, model_admin)
     field = _field_behind(name, model_admin)
-    if field is None:
-        return str(title), lambda row: lookup_field(name, row, model_admin)[2]
-    if field.choices:
+    if field is not None and field.choices:
         return str(title), lambda row: getattr(row, f"get_{field.name}_display")()
-    return str(title), lambda row: getattr(row, field.name)
+    if isinstance(field, EXACT):
+        return str(title), lambda row: getattr(row, field.name)
+    return str(title), lambda row: lookup_field(name, row, model_admin)[2]
 
 
 def _field_behind(
