@@ -66,6 +66,7 @@ def _state(request: HttpRequest, /) -> dict[str, Any]:
         "newest": runs[0] if runs else None,
         "day": last_day(now=now),
         "lights": lights(now=now),
+        "may_see_keys": request.user.has_perm("central_api.view_apikey"),
         "keys": _keys(now),
         "window_seconds": settings.WINDOW_SECONDS,
         "may_run": request.user.has_perm("market.add_analysisrun"),

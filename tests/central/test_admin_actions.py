@@ -179,6 +179,23 @@ def test_an_operators_schedule_survives_a_restart(
     )
 
 
+def test_switching_a_schedule_leaves_a_trace(hq: Client) -> None:
+    task = PeriodicTask.objects.get(task="market.ensure_run")
+    PeriodicTask.objects.filter(pk=task.pk).update(last_run_at=timezone.now())
+    listing = "django_celery_beat_periodictask"
+
+    page = act(hq, listing, "switch_off", task).content.decode()
+    task.refresh_from_db()
+    off = (task.enabled, task.last_run_at)
+    act(hq, listing, "switch_on", task)
+    task.refresh_from_db()
+
+    assert off == (False, None)
+    assert task.enabled
+    assert "일정 1개를 껐습니다." in page
+    assert [one.change_message for one in LogEntry.objects.all()] == ["켜기", "끄기"]
+
+
 def test_a_schedule_runs_at_once_after_a_question(
     hq: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -13,6 +13,7 @@ from django.utils import timezone
 from django_celery_beat.models import CrontabSchedule, IntervalSchedule, PeriodicTask
 
 from central_project.api.models import ApiKey
+from central_project.api.shared_state import note_call
 from central_project.market.models import AnalysisRun, Coin, Retention, ScoreSettings
 from tests.central.market_world import publish_run
 from tests.central.test_admin import OURS, settings_form
@@ -95,6 +96,16 @@ def test_a_reader_changes_nothing(reader: Client) -> None:
     assert task.enabled
     assert ScoreSettings.objects.count() == before
     assert AnalysisRun.objects.count() == 1
+
+
+def test_keys_are_named_to_nobody_who_may_not_see_them(reader: Client) -> None:
+    key, _ = ApiKey.objects.issue(name="부산")
+    note_call(key.pk, refused=False, now=timezone.now())
+    nobody = Client()
+    nobody.force_login(User.objects.create_user("new", is_staff=True))
+
+    assert "부산" in reader.get("/admin/live/").content.decode()
+    assert "부산" not in nobody.get("/admin/live/").content.decode()
 
 
 def test_a_reader_is_shown_no_buttons(reader: Client) -> None:
