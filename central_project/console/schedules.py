@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final
 
 from celery import current_app
 from cron_descriptor import (
@@ -12,6 +12,7 @@ from cron_descriptor import (
     WrongArgumentException,
     get_description,
 )
+from django.conf import settings
 from django.contrib import admin, messages
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
@@ -42,6 +43,9 @@ admin.site.unregister(
 )
 
 
+WHEN: Final = ("interval", "crontab")
+
+
 class _TaskSelect(UnfoldAdminSelectWidget, TaskSelectWidget):  # type: ignore[misc]
     """The choice of a task in the admin's look."""
 
@@ -55,6 +59,14 @@ class ScheduleForm(PeriodicTaskForm):  # type: ignore[misc]
         if "regtask" in self.fields:
             self.fields["regtask"].widget = _TaskSelect()
             self.fields["task"].widget = UnfoldAdminTextInputWidget()
+
+    def validate_unique(self) -> None:
+        """Demand one schedule, in the operator's language; the model has English only."""
+        given = [name for name in WHEN if self.cleaned_data.get(name)]
+        if len(given) == 1:
+            super().validate_unique()
+        else:
+            self.add_error(None, "반복 간격과 정해진 시각 가운데 하나만 골라 주세요.")
 
 
 @admin.register(PeriodicTask)
@@ -73,7 +85,7 @@ class ScheduleAdmin(PeriodicTaskAdmin, OperatorAdmin):  # type: ignore[misc]
         (None, {"fields": ("name", "enabled", "description")}),
         (
             "언제 (하나만 고르세요)",
-            {"fields": (("interval", "crontab"), "crontab_translation")},
+            {"fields": (WHEN, "crontab_translation")},
         ),
         ("무엇을", {"fields": (("regtask", "task"), "queue", "expire_seconds")}),
         ("기록", {"fields": ("last_run_at", "total_run_count")}),
@@ -168,10 +180,15 @@ class CrontabAdmin(CrontabScheduleAdmin, OperatorAdmin):  # type: ignore[misc]
     fields = list_display
     readonly_fields = ("words",)
 
+    def get_changeform_initial_data(self, request: HttpRequest) -> dict[str, Any]:
+        """Start in the zone in which the console shows every time; beat's own is UTC."""
+        given: dict[str, Any] = super().get_changeform_initial_data(request)
+        return {"timezone": settings.TIME_ZONE} | given
+
     @admin.display(description="풀어 쓰면")
     def words(self, crontab: CrontabSchedule) -> str:
         """Put it into words."""
-        return in_words(crontab)
+        return in_words(crontab) if crontab.pk else "-"
 
 
 def in_words(crontab: CrontabSchedule, /) -> str:

@@ -19,7 +19,7 @@ from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
 from django_celery_beat import schedulers
-from django_celery_beat.models import IntervalSchedule, PeriodicTask
+from django_celery_beat.models import CrontabSchedule, IntervalSchedule, PeriodicTask
 
 from central_project.analysis.evaluation.card import Bar, Finding, Text
 from central_project.analysis.evaluation.card import ReportCard as Card
@@ -177,6 +177,33 @@ def test_an_operators_schedule_survives_a_restart(
     assert before == list(
         PeriodicTask.objects.order_by("pk").values("name", "interval")
     )
+
+
+def test_a_schedule_is_due_in_one_way(hq: Client) -> None:
+    interval, crontab = (
+        IntervalSchedule.objects.first(),
+        CrontabSchedule.objects.first(),
+    )
+    assert interval
+    assert crontab
+    address = reverse("admin:django_celery_beat_periodictask_add")
+    form = {"name": "x", "regtask": "market.ensure_run", "enabled": "on"}
+    both = {"interval": interval.pk, "crontab": crontab.pk}
+
+    pages = [hq.post(address, form | more).content.decode() for more in ({}, both)]
+
+    for page in pages:
+        assert "반복 간격과 정해진 시각 가운데 하나만 골라 주세요." in page
+        assert "must be set" not in page
+    assert hq.post(address, form | {"interval": interval.pk}).status_code == 302
+
+
+def test_a_new_time_of_day_is_korean_time(hq: Client) -> None:
+    page = hq.get(reverse("admin:django_celery_beat_crontabschedule_add"))
+
+    assert page.context["adminform"].form["timezone"].value() == "Asia/Seoul"
+    assert "기본값은 UTC" not in page.content.decode()
+    assert "(UTC)" not in page.content.decode()
 
 
 def test_switching_a_schedule_leaves_a_trace(hq: Client) -> None:
