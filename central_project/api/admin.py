@@ -76,7 +76,8 @@ class ApiKeyAdmin(OperatorAdmin):
     ) -> None:
         """Issue a new key and show its text, this once."""
         if change:
-            super().save_model(request, obj, form, change)
+            # The rest as it was read could undo a revocation made meanwhile.
+            obj.save(update_fields=form.changed_data)
             return
         key, text = ApiKey.objects.issue(
             name=obj.name, expires_at=obj.expires_at, rate=obj.rate, note=obj.note

@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 from celery import current_app
+from django.contrib import admin
 from django.contrib.admin.models import LogEntry
 from django.contrib.auth.models import User
 from django.core.management import call_command
@@ -106,6 +107,37 @@ def only_row(answer: Any) -> dict[str, str]:
     text = b"".join(answer.streaming_content).decode()
     head, line = csv.reader(io.StringIO(text.removeprefix("\ufeff")))
     return dict(zip(head, line, strict=True))
+
+
+@pytest.mark.parametrize("model", [ApiKey, Coin])
+def test_an_edit_undoes_nothing_that_was_written_meanwhile(
+    hq: Client, model: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now = timezone.now()
+    row: Any
+    if model is ApiKey:
+        row, written = ApiKey.objects.issue(name="부산")[0], "revoked_at"
+        form = {"name": "부산 2", "rate": "100/60s"}
+    else:
+        row, written = Coin.objects.create(market="KRW-BTC"), "minutes_until"
+        form = {"excluded": "on", "excluded_reason": "점검"}
+    page = type(admin.site._registry[model])
+    read = page.get_object
+
+    def written_after_reading(*args: Any, **named: Any) -> Any:
+        found = read(*args, **named)
+        model.objects.filter(pk=row.pk).update(**{written: now})
+        return found
+
+    monkeypatch.setattr(page, "get_object", written_after_reading)
+    kind = f"{model._meta.app_label}_{model._meta.model_name}"
+
+    answer = hq.post(reverse(f"admin:{kind}_change", args=[row.pk]), form)
+
+    row.refresh_from_db()
+    assert answer.status_code == 302
+    assert getattr(row, written) == now
+    assert row.name == "부산 2" if model is ApiKey else row.excluded
 
 
 def test_keys_are_exported_without_what_opens_the_api(hq: Client) -> None:

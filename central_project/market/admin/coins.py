@@ -111,6 +111,12 @@ class CoinAdmin(OperatorAdmin):
         )
         return response
 
+    def save_model(
+        self, request: HttpRequest, obj: Coin, form: forms.ModelForm[Coin], change: bool
+    ) -> None:
+        """Write what was edited: a run writes the coin's other fields meanwhile."""
+        obj.save(update_fields=form.changed_data)
+
     @admin.action(description="추천에서 제외", permissions=["change"])
     def exclude_coins(self, request: HttpRequest, queryset: QuerySet[Coin]) -> None:
         """Exclude the chosen coins for the reason given beside the action."""
