@@ -122,14 +122,14 @@ def test_an_edit_undoes_nothing_that_was_written_meanwhile(
         row, written = Coin.objects.create(market="KRW-BTC"), "minutes_until"
         form = {"excluded": "on", "excluded_reason": "점검"}
     page = type(admin.site._registry[model])
-    read = page.get_object
+    read = page.save_form
 
     def written_after_reading(*args: Any, **named: Any) -> Any:
         found = read(*args, **named)
         model.objects.filter(pk=row.pk).update(**{written: now})
         return found
 
-    monkeypatch.setattr(page, "get_object", written_after_reading)
+    monkeypatch.setattr(page, "save_form", written_after_reading)
     kind = f"{model._meta.app_label}_{model._meta.model_name}"
 
     answer = hq.post(reverse(f"admin:{kind}_change", args=[row.pk]), form)
