@@ -7,11 +7,13 @@ from typing import Any
 
 import pytest
 from celery import current_app
+from django.contrib.admin.models import LogEntry
 from django.contrib.auth.models import User
 from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
 from django_celery_beat.models import PeriodicTask
+from kombu import Connection
 from kombu.exceptions import OperationalError
 
 from central_project.api.models import ApiKey
@@ -184,6 +186,7 @@ def test_an_analysis_starts_on_request(
     assert [m["kwargs"] for m in handed] == [{"run_id": run.pk, "attempt": 1}]
     assert "분석을 시작했습니다" in first
     assert "이미 분석하고 있습니다" in again
+    assert [entry.change_message for entry in LogEntry.objects.all()] == ["지금 분석"]
 
 
 @pytest.mark.usefixtures("answering")
@@ -199,6 +202,22 @@ def test_a_run_that_no_worker_can_be_told_of_does_not_block_the_next(
 
     assert "작업을 맡기지 못했습니다" in page
     assert not AnalysisRun.objects.alive().exists()
+
+
+@pytest.mark.usefixtures("answering")
+def test_a_published_run_stays_good_when_no_worker_can_be_told(
+    hq: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = publish_run(now=timezone.now())
+    monkeypatch.setattr(
+        current_app, "connection_for_write", lambda: Connection("redis://127.0.0.1:9")
+    )
+
+    page = hq.post(reverse("run-now"), follow=True).content.decode()
+
+    run.refresh_from_db()
+    assert "작업을 맡기지 못했습니다" in page
+    assert (run.state, run.attempt) == (RunState.PUBLISHED, 1)
 
 
 def test_looking_at_the_button_starts_nothing(hq: Client) -> None:
