@@ -65,7 +65,7 @@ def _note(request: HttpRequest, lease: runs.RunLease, /) -> None:
     """Leave a trace of who asked."""
     run = AnalysisRun.objects.get(pk=lease.run_id)
     LogEntry.objects.log_actions(
-        request.user.pk, [run], CHANGE, "지금 분석", single_object=True
+        str(request.user.pk), [run], CHANGE, "지금 분석", single_object=True
     )
 
 
