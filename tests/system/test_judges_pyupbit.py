@@ -61,6 +61,12 @@ def _http_to(url: str) -> SimpleNamespace:
     )
 
 
+@pytest.fixture(autouse=True)
+def _fresh_limits() -> None:
+    """Limits are per second and pocket: no test pays for the calls of the last one."""
+    next_second()
+
+
 @pytest.fixture
 def client(upbit: Exchange) -> pyupbit.Upbit:
     return _client(TRADER)

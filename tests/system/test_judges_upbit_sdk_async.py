@@ -43,6 +43,12 @@ def upbit() -> Iterator[Exchange]:
         yield running
 
 
+@pytest.fixture(autouse=True)
+def _fresh_limits() -> None:
+    """Limits are per second and pocket: no test pays for the calls of the last one."""
+    next_second()
+
+
 def _client(upbit: Exchange, key: Key = TRADER) -> AsyncUpbit:
     return AsyncUpbit(
         access_key=key.access,

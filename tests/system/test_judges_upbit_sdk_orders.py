@@ -50,6 +50,12 @@ def client(upbit: Exchange) -> Iterator[Upbit]:
         yield client
 
 
+@pytest.fixture(autouse=True)
+def _fresh_limits() -> None:
+    """Limits are per second and pocket: no test pays for the calls of the last one."""
+    next_second()
+
+
 def _name() -> str:
     return f"sdk-{uuid4()}"[:36]
 
