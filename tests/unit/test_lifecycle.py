@@ -33,21 +33,21 @@ from user_project.trading.lifecycle import (
 BOTS = """
             start    pause   resume   finish     cycle_done  stop     halt
 draft       running  .       .        .          .           stopped  .
-running     .        paused  .        finishing  .           stopped  halted
+running     .        paused  .        finishing  stopped     stopped  halted
 paused      .        .       running  finishing  .           stopped  halted
 finishing   .        paused  running  .          stopped     stopped  halted
-stopped     running  .       .        .          .           .        .
-halted      .        .       running  .          .           stopped  .
+stopped     running  .       .        finishing  .           .        .
+halted      .        .       running  finishing  .           stopped  .
 """
 CYCLES = """
-            send     bought  exit     sold    freeze  thaw  abort
-planned     opening  .       .        .       .       .     aborted
-opening     .        open    .        .       .       .     aborted
-open        .        .       closing  closed  frozen  .     .
-closing     .        .       .        closed  frozen  .     .
-frozen      .        .       .        .       .       open  .
-closed      .        .       .        .       .       .     .
-aborted     .        .       .        .       .       .     .
+            send     bought  exit     sold    freeze  thaw  abort    release
+planned     opening  .       .        .       .       .     aborted  .
+opening     .        open    .        .       .       .     aborted  .
+open        .        .       closing  closed  frozen  .     .        closed
+closing     .        .       .        closed  frozen  .     .        closed
+frozen      .        .       .        .       .       open  .        closed
+closed      .        .       .        .       .       .     .        .
+aborted     .        .       .        .       .       .     .        .
 """
 ORDERS = """
                  post     accept  doubt    refuse   fill    cancel      close      burn    abandon

@@ -12,8 +12,8 @@ import pytest
 from common.wire import BundleAnswer, Level, parse_bundle
 from tests.user.factories import NOW, QuietExchange
 from user_project.bots import planning
+from user_project.bots.options import BotOptions
 from user_project.bots.planning import NoProposal, Proposal
-from user_project.bots.services import BotOptions
 from user_project.trading.facts import Why
 
 PRICE = Decimal(101_000_000)

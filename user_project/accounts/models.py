@@ -51,6 +51,19 @@ class ExchangeAccount(models.Model):
     key_problem = models.CharField("키 문제", max_length=200, blank=True)
     quarantined_at = models.DateTimeField("격리 시각", null=True, blank=True)
     quarantine_reason = models.CharField("격리 사유", max_length=300, blank=True)
+    key_checked_at = models.DateTimeField("마지막 키 점검", null=True, blank=True)
+    kill_switch_at = models.DateTimeField("비상 정지", null=True, blank=True)
+    kill_switch_reason = models.CharField("비상 정지 사유", max_length=200, blank=True)
+    cap_budget = models.DecimalField(
+        "투자 한도(원)", max_digits=20, decimal_places=0, null=True, blank=True
+    )
+    """Most won that the budgets of the open rounds may sum to; empty is no cap."""
+    cap_coin = models.DecimalField(
+        "코인당 한도(원)", max_digits=20, decimal_places=0, null=True, blank=True
+    )
+    cap_cycles = models.PositiveSmallIntegerField(
+        "동시 진행 회차", null=True, blank=True
+    )
     reconciled_at = models.DateTimeField("마지막 대사", null=True, blank=True)
     created_at = models.DateTimeField(auto_now_add=True)
 

@@ -13,7 +13,7 @@ from user_project.accounts.models import AccountMode
 from user_project.api.fields import DecimalText
 from user_project.bots.columns import LEVELS, ORDER_STATES, SHAPES
 from user_project.bots.option_ranges import OPTION_RANGES, range_problem
-from user_project.bots.services import BotOptions
+from user_project.bots.options import BotOptions
 from user_project.trading.plan import Shape
 
 

@@ -9,6 +9,7 @@ from django.db import models
 
 from common.wire import Level
 from user_project.trading import lifecycle
+from user_project.trading.facts import ExitReason
 from user_project.trading.orders import OrderKind, Side
 from user_project.trading.plan import Shape
 
@@ -39,7 +40,7 @@ CYCLE_STATES = _choices(
         lifecycle.CycleState.OPEN: "보유 중",
         lifecycle.CycleState.CLOSING: "정리 중",
         lifecycle.CycleState.FROZEN: "동결",
-        lifecycle.CycleState.CLOSED: "익절 완료",
+        lifecycle.CycleState.CLOSED: "종료",
         lifecycle.CycleState.ABORTED: "취소",
     }
 )
@@ -65,6 +66,26 @@ LEVELS = _choices(
         Level.AGGRESSIVE: "공격적 (7일)",
         Level.MODERATE: "보통 (30일)",
         Level.CONSERVATIVE: "보수적 (90일)",
+    }
+)
+REENTRIES = _choices(
+    {
+        "reset": "쉬는 시간 뒤 바로",
+        "last_sell": "지난 매도가 이하에서",
+        "last_buy": "지난 첫 매수가 이하에서",
+        "support": "지지선 가까이에서",
+    }
+)
+EXIT_REASONS = _choices(
+    {
+        ExitReason.TAKE_PROFIT: "익절",
+        ExitReason.TRAILING: "추적 익절",
+        ExitReason.STOP_LOSS: "손절",
+        ExitReason.BREAK_EVEN: "본전 보호",
+        ExitReason.MAX_HOLD: "보유 기한",
+        ExitReason.OWNER: "소유자 매도",
+        ExitReason.EMERGENCY: "비상 매도",
+        ExitReason.RELEASED: "코인 이관",
     }
 )
 
@@ -94,6 +115,13 @@ def maybe_won(label: str) -> MaybeAmount:
     """KRW that not every row has."""
     return models.DecimalField(
         label, max_digits=40, decimal_places=20, null=True, blank=True
+    )
+
+
+def maybe_share(label: str) -> MaybeAmount:
+    """A share (0.015 = 1.5 %) that not every row has."""
+    return models.DecimalField(
+        label, max_digits=6, decimal_places=4, null=True, blank=True
     )
 
 

@@ -89,6 +89,31 @@ class Bot(models.Model):
         "회차 간격(초)", default=21_600
     )
 
+    stage_table = models.JSONField("차수표", null=True, blank=True)
+    """Own table in place of shape and spacing: ``[{"drop": "0.03", "weight": "1"}]``."""
+    max_depth = models.DecimalField(
+        "최대 하락폭", max_digits=3, decimal_places=2, default=Decimal("0.40")
+    )
+    resting_stages = models.PositiveSmallIntegerField("미리 걸어 둘 차수", default=2)
+    trailing = columns.maybe_share("추적 익절 하락률")
+    stop_below_last = columns.maybe_share("손절 (마지막 차수 아래)")
+    break_even_after = columns.maybe_share("본전 보호 시작 상승률")
+    max_hold_hours = models.PositiveIntegerField(
+        "최대 보유(시간)", null=True, blank=True
+    )
+    max_cycles = models.PositiveIntegerField("최대 회차", null=True, blank=True)
+    reinvest = models.DecimalField(
+        "수익 재투자 비율", max_digits=3, decimal_places=2, default=Decimal(0)
+    )
+    reentry = models.CharField(
+        "재진입", max_length=9, choices=columns.REENTRIES, default="reset"
+    )
+    crash_brake = models.BooleanField("급락 제동", default=True)
+
+    kill_switch_at = models.DateTimeField("비상 정지", null=True, blank=True)
+    live_enabled_at = models.DateTimeField("실전투자 동의", null=True, blank=True)
+    """The owner's own switch on a live account; see bots.live."""
+
     state = models.CharField(
         "상태",
         max_length=10,
@@ -158,6 +183,18 @@ class Cycle(models.Model):
     cost = columns.won("보유분 원가(원)", default=Decimal(0))
     profit = columns.won("실현손익(원)", default=Decimal(0))
     last_buy_at = models.DateTimeField("마지막 매수", null=True, blank=True)
+    start_at = models.DateTimeField("첫 매수 예정", null=True, blank=True)
+    peak_price = columns.maybe_price("고점")
+    """Highest price seen since the last buy, where an option needs it."""
+    exit_reason = models.CharField(
+        "종료 사유", max_length=12, blank=True, choices=columns.EXIT_REASONS
+    )
+    owner_changes = models.JSONField("소유자의 변경", default=dict, blank=True)
+    """``take_profit``, ``skipped`` stages, ``manual_buys``; see bots.owner_actions."""
+    deficit = columns.maybe_price("부족 수량")
+    """Coins the account lacks for this round, as the last reconciliation saw it."""
+    deficit_seen_at = models.DateTimeField(null=True, blank=True, editable=False)
+    held_alerts = models.PositiveSmallIntegerField(default=0, editable=False)
     opened_at = models.DateTimeField("시작", auto_now_add=True)
     closed_at = models.DateTimeField("종료", null=True, blank=True)
 
@@ -215,6 +252,8 @@ class Order(models.Model):
     decision_price = columns.maybe_price("결정 시 시세")
     """Last price when a market order was decided; guards sending it again later."""
     body_sha256 = models.CharField(max_length=64, editable=False)
+    decided_on = models.JSONField(null=True, blank=True, editable=False)
+    """The facts that the decision rested on; `replay` decides again from them."""
     state = models.CharField(
         "상태",
         max_length=15,
@@ -290,6 +329,40 @@ class Fill(models.Model):
         return f"{self.order} {plain(self.volume)} @ {plain(self.price)}"
 
 
+class Adjustment(models.Model):
+    """Coins that left a round without a trade: handed to the owner, or gone."""
+
+    class Kind(models.TextChoices):
+        """Why."""
+
+        RELEASED = "released", "소유자에게 이관"
+        LOST = "lost", "계정에서 사라짐"
+
+    cycle = models.ForeignKey(
+        Cycle, on_delete=models.PROTECT, related_name="adjustments"
+    )
+    kind = models.CharField("종류", max_length=8, choices=Kind)
+    volume = columns.price("수량")
+    cost = columns.won("원가(원)")
+    note = models.CharField("사유", max_length=200, blank=True)
+    by = models.ForeignKey(
+        settings.AUTH_USER_MODEL,
+        on_delete=models.PROTECT,
+        null=True,
+        blank=True,
+        related_name="+",
+    )
+    at = models.DateTimeField("시각", auto_now_add=True)
+
+    class Meta:
+        verbose_name = "조정"
+        verbose_name_plural = "조정"
+        ordering = ("-id",)
+
+    def __str__(self) -> str:
+        return f"{self.cycle} {self.get_kind_display()} {plain(self.volume)}"
+
+
 class LedgerEntry(models.Model):
     """One leg of a booking; the legs of a fill sum to zero per currency."""
 
@@ -301,8 +374,18 @@ class LedgerEntry(models.Model):
         FEE = "fee", "수수료"
         PROFIT = "profit", "손익"
         MARKET = "market", "거래 상대"
+        OWNER = "owner", "소유자"
 
-    fill = models.ForeignKey(Fill, on_delete=models.PROTECT, related_name="entries")
+    fill = models.ForeignKey(
+        Fill, on_delete=models.PROTECT, null=True, blank=True, related_name="entries"
+    )
+    adjustment = models.ForeignKey(
+        Adjustment,
+        on_delete=models.PROTECT,
+        null=True,
+        blank=True,
+        related_name="entries",
+    )
     cycle = models.ForeignKey(Cycle, on_delete=models.PROTECT, related_name="entries")
     account = models.CharField("계정", max_length=8, choices=Account)
     currency = models.CharField("통화", max_length=20)
@@ -312,6 +395,12 @@ class LedgerEntry(models.Model):
         verbose_name = "원장"
         verbose_name_plural = "원장"
         ordering = ("id",)
+        constraints = (
+            models.CheckConstraint(
+                condition=Q(fill__isnull=True) ^ Q(adjustment__isnull=True),
+                name="ledger_entry_has_one_cause",
+            ),
+        )
 
     def __str__(self) -> str:
         return f"{self.account} {plain(self.amount)} {self.currency}"
@@ -341,3 +430,114 @@ class BotEvent(models.Model):
 
     def __str__(self) -> str:
         return self.message
+
+
+class ServerSwitch(models.Model):
+    """One row: the kill switch of the whole server."""
+
+    id = models.PositiveSmallIntegerField(primary_key=True, default=1, editable=False)
+    kill_switch_at = models.DateTimeField("비상 정지", null=True, blank=True)
+    kill_switch_reason = models.CharField("비상 정지 사유", max_length=200, blank=True)
+
+    class Meta:
+        verbose_name = "서버 비상 정지"
+        verbose_name_plural = "서버 비상 정지"
+        constraints = (
+            models.CheckConstraint(condition=Q(id=1), name="server_switch_single_row"),
+        )
+
+    def __str__(self) -> str:
+        return "켜짐" if self.kill_switch_at else "꺼짐"
+
+
+class EmergencyStop(models.Model):
+    """One emergency stop: whose bots, with or without selling, what it set out to do."""
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    owner = models.ForeignKey(
+        settings.AUTH_USER_MODEL,
+        on_delete=models.PROTECT,
+        null=True,
+        blank=True,
+        related_name="emergency_stops",
+    )
+    """Empty: every owner's bots, ordered by the operator."""
+    account = models.ForeignKey(
+        "accounts.ExchangeAccount",
+        on_delete=models.PROTECT,
+        null=True,
+        blank=True,
+        related_name="emergency_stops",
+    )
+    sell_all = models.BooleanField("시장가 매도", default=False)
+    effects = models.JSONField("대상", default=list)
+    by = models.ForeignKey(
+        settings.AUTH_USER_MODEL,
+        on_delete=models.PROTECT,
+        null=True,
+        blank=True,
+        related_name="+",
+    )
+    at = models.DateTimeField("시각", auto_now_add=True)
+
+    class Meta:
+        verbose_name = "비상 정지 기록"
+        verbose_name_plural = "비상 정지 기록"
+        ordering = ("-at", "id")
+
+    def __str__(self) -> str:
+        return f"{self.at:%m-%d %H:%M} {'매도' if self.sell_all else '정지'}"
+
+
+class PriceSample(models.Model):
+    """A market's price once a minute, for the crash brake; kept for an hour or so."""
+
+    host = models.CharField(max_length=200)
+    market = models.CharField(max_length=24)
+    at = models.DateTimeField()
+    """The minute."""
+    price = columns.price("가격")
+
+    class Meta:
+        verbose_name = "분당 시세"
+        verbose_name_plural = "분당 시세"
+        ordering = ("-at", "market")
+        constraints = (
+            models.UniqueConstraint(
+                fields=("host", "at", "market"), name="price_sample_once_a_minute"
+            ),
+        )
+
+    def __str__(self) -> str:
+        return f"{self.market} {plain(self.price)}"
+
+
+class Brake(models.Model):
+    """Whether an exchange's market fell so fast that no new stages are bought."""
+
+    host = models.CharField("거래소 주소", max_length=200, primary_key=True)
+    until = models.DateTimeField("까지", null=True, blank=True)
+    reason = models.CharField("사유", max_length=200, blank=True)
+    updated_at = models.DateTimeField("확인 시각")
+
+    class Meta:
+        verbose_name = "급락 제동"
+        verbose_name_plural = "급락 제동"
+
+    def __str__(self) -> str:
+        return self.reason or "없음"
+
+
+class QueueHeartbeat(models.Model):
+    """When a queue's worker last did what it was sent; see bots.canary."""
+
+    queue = models.CharField("큐", max_length=40, primary_key=True)
+    worker = models.CharField("작업자", max_length=120)
+    seen_at = models.DateTimeField("마지막 응답")
+
+    class Meta:
+        verbose_name = "작업 큐"
+        verbose_name_plural = "작업 큐"
+
+    def __str__(self) -> str:
+        return self.queue

@@ -15,6 +15,7 @@ from user_project.accounts.models import ExchangeAccount
 from user_project.accounts.services import AccountProblem, adapter_for
 from user_project.bots import booking, cycles, events, planning
 from user_project.bots.models import Bot, Cycle, Order
+from user_project.bots.options import BotOptions
 from user_project.bots.planning import NoProposal, Proposal
 from user_project.central_api.services import freshness, latest_snapshot, pull
 from user_project.trading.facts import Why
@@ -27,7 +28,7 @@ from user_project.trading.lifecycle import (
     OrderTrigger,
     next_state,
 )
-from user_project.trading.plan import Plan, Shape
+from user_project.trading.plan import Plan
 
 WATCH_AT_LEAST: Final = timedelta(hours=24)
 """So long a request may still arrive, as far as anybody knows."""
@@ -41,24 +42,6 @@ class BotProblem(Exception):
         self.code = code
         self.message = message
         self.field = field
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class BotOptions:
-    """What the owner chooses for a bot; an empty market means auto-select."""
-
-    account_id: UUID | None = None
-    name: str = ""
-    market: str = ""
-    budget: Decimal
-    stages: int = 7
-    multiplier: Decimal = Decimal("1.25")
-    shape: Shape = Shape.GEOMETRIC
-    level: Level = Level.MODERATE
-    take_profit: Decimal = Decimal("0.015")
-    jitter: Decimal = Decimal("0.25")
-    stage_cooldown_seconds: int = 60
-    cycle_cooldown_seconds: int = 21_600
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -110,15 +93,7 @@ def create_bot(*, owner: Any, options: BotOptions, now: datetime) -> Bot:
             name=options.name or ("자동 선택 봇" if auto else preview.korean_name),
             market=options.market,
             auto_select=auto,
-            budget=options.budget,
-            stages=options.stages,
-            multiplier=options.multiplier,
-            shape=options.shape.value,
-            level=options.level.value,
-            take_profit=options.take_profit,
-            jitter=options.jitter,
-            stage_cooldown_seconds=options.stage_cooldown_seconds,
-            cycle_cooldown_seconds=options.cycle_cooldown_seconds,
+            **options.columns(),
             reason=Why.DRAFT.value,
         )
         events.record(bot=bot, kind="bot.created", message="봇을 만들었습니다.")

@@ -33,6 +33,17 @@ REASONS: Final[dict[Why, str]] = {
     Why.RECONCILE_DUE: "거래소와 주문을 대조하는 중입니다.",
     Why.LEASE_LOST: "다른 작업자가 이 봇을 처리하고 있습니다.",
     Why.FROZEN: "계정의 코인이 봇이 산 수량보다 적어 매도를 멈췄습니다.",
+    Why.KILL_SWITCH: "비상 정지가 켜져 있어 새 주문을 보내지 않습니다.",
+    Why.LIVE_OFF: "실전투자가 꺼져 있어 새 주문을 보내지 않습니다.",
+    Why.BRAKE: "급락이 감지되어 잠시 새 차수를 사지 않습니다.",
+    Why.START_DELAY: "다른 봇과 겹치지 않게 첫 매수까지 잠시 기다립니다.",
+    Why.MAX_CYCLES: "정한 회차를 모두 마쳤습니다.",
+    Why.WAIT_REENTRY: "재진입 가격까지 내려오기를 기다립니다.",
+    Why.CAP_ACCOUNT: "계정의 투자 한도에 닿아 새로 사지 않습니다.",
+    Why.CAP_COIN: "이 코인의 투자 한도에 닿아 새로 사지 않습니다.",
+    Why.CAP_CYCLES: "동시에 진행할 수 있는 회차 수에 닿아 기다립니다.",
+    Why.EXITING: "보유 코인을 시장가로 정리하고 있습니다.",
+    Why.DUST: "남은 코인이 최소 주문 금액보다 적어 팔 수 없습니다.",
 }
 
 

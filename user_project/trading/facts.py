@@ -38,6 +38,30 @@ class Why(StrEnum):
     RECONCILE_DUE = "RECONCILE_DUE"
     LEASE_LOST = "LEASE_LOST"
     FROZEN = "FROZEN"
+    KILL_SWITCH = "KILL_SWITCH"
+    LIVE_OFF = "LIVE_OFF"
+    BRAKE = "BRAKE"
+    START_DELAY = "START_DELAY"
+    MAX_CYCLES = "MAX_CYCLES"
+    WAIT_REENTRY = "WAIT_REENTRY"
+    CAP_ACCOUNT = "CAP_ACCOUNT"
+    CAP_COIN = "CAP_COIN"
+    CAP_CYCLES = "CAP_CYCLES"
+    EXITING = "EXITING"
+    DUST = "DUST"
+
+
+class ExitReason(StrEnum):
+    """Why a round was sold."""
+
+    TAKE_PROFIT = "take_profit"
+    TRAILING = "trailing"
+    STOP_LOSS = "stop_loss"
+    BREAK_EVEN = "break_even"
+    MAX_HOLD = "max_hold"
+    OWNER = "owner"
+    EMERGENCY = "emergency"
+    RELEASED = "released"  # the coins went to the owner, nothing was sold
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,7 +73,21 @@ class BotFacts:
     next_cycle_at: datetime | None = None
     """No new cycle before this instant."""
     blocked: Why = Why.NOTHING
-    """Set when the account may not place any new order (quarantine, reconcile due)."""
+    """Set when no new order may be placed (kill switch, quarantine, reconcile due)."""
+    resting_stages: int = 2
+    """So many stage buys wait on the exchange; the next follow as these fill."""
+    trailing: Decimal | None = None
+    """Fall from the peak (share) at which a reached take profit is sold."""
+    stop_below_last: Decimal | None = None
+    """Share below the last stage's price at which everything is sold at a loss."""
+    break_even_after: Decimal | None = None
+    """Rise over the break-even price (share) after which a fall back to it sells."""
+    max_hold: timedelta | None = None
+    """Everything is sold at the market when the round is this old."""
+    cycles_left: int | None = None
+    """New rounds that may still begin; None without an end."""
+    braked: bool = False
+    """A local crash forbids new stage buys for a while."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,6 +111,21 @@ class CycleFacts:
     cost: Decimal
     received: Decimal
     last_buy_at: datetime | None
+    opened_at: datetime | None = None
+    start_at: datetime | None = None
+    """The first buy waits until then, so that bots do not herd."""
+    peak: Decimal | None = None
+    """Highest price seen since the last buy; kept only where an option needs it."""
+    exit_reason: ExitReason | None = None
+    """Set once the round is to be sold at the market; never taken back."""
+    deficit: Decimal = Decimal(0)
+    """Coins of this round that the account no longer holds, as last confirmed."""
+    skipped: frozenset[int] = frozenset()
+    """Stages the owner does not want bought."""
+    manual_buys: tuple[PlannedStage, ...] = ()
+    """Buys the owner asked for, at the market; numbered from 101."""
+    held_alerts: int = 0
+    """How many of the holding-time alerts were given."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -136,7 +189,52 @@ class FinishBot:
     """The last round of a finishing bot is over."""
 
 
-Action = Place | Cancel | StartCycle | CloseCycle | AbortCycle | FinishBot
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Exit:
+    """Sell the round at the market from now on, whatever the price does."""
+
+    reason: ExitReason
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Freeze:
+    """The account holds less than the round bought: sell nothing more."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Thaw:
+    """The coins are back."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Track:
+    """Remember a new peak price."""
+
+    peak: Decimal
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AlertHeld:
+    """Tell the owner that the round is held for so many days already."""
+
+    days: int
+    count: int
+    """``held_alerts`` from now on."""
+
+
+Action = (
+    Place
+    | Cancel
+    | StartCycle
+    | CloseCycle
+    | AbortCycle
+    | FinishBot
+    | Exit
+    | Freeze
+    | Thaw
+    | Track
+    | AlertHeld
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -52,6 +52,7 @@ class CycleTrigger(StrEnum):
     FREEZE = "freeze"
     THAW = "thaw"
     ABORT = "abort"
+    RELEASE = "release"  # the coins go to the owner
 
 
 class OrderState(StrEnum):
@@ -95,6 +96,7 @@ BOT_TRANSITIONS: Final[Mapping[tuple[BotState, BotTrigger], BotState]] = {
     (BotState.DRAFT, BotTrigger.STOP): BotState.STOPPED,
     (BotState.RUNNING, BotTrigger.PAUSE): BotState.PAUSED,
     (BotState.RUNNING, BotTrigger.FINISH): BotState.FINISHING,
+    (BotState.RUNNING, BotTrigger.CYCLE_DONE): BotState.STOPPED,
     (BotState.RUNNING, BotTrigger.STOP): BotState.STOPPED,
     (BotState.RUNNING, BotTrigger.HALT): BotState.HALTED,
     (BotState.PAUSED, BotTrigger.RESUME): BotState.RUNNING,
@@ -107,7 +109,9 @@ BOT_TRANSITIONS: Final[Mapping[tuple[BotState, BotTrigger], BotState]] = {
     (BotState.FINISHING, BotTrigger.STOP): BotState.STOPPED,
     (BotState.FINISHING, BotTrigger.HALT): BotState.HALTED,
     (BotState.STOPPED, BotTrigger.START): BotState.RUNNING,
+    (BotState.STOPPED, BotTrigger.FINISH): BotState.FINISHING,
     (BotState.HALTED, BotTrigger.RESUME): BotState.RUNNING,
+    (BotState.HALTED, BotTrigger.FINISH): BotState.FINISHING,
     (BotState.HALTED, BotTrigger.STOP): BotState.STOPPED,
 }
 
@@ -122,6 +126,10 @@ CYCLE_TRANSITIONS: Final[Mapping[tuple[CycleState, CycleTrigger], CycleState]] =
     (CycleState.CLOSING, CycleTrigger.SOLD): CycleState.CLOSED,
     (CycleState.CLOSING, CycleTrigger.FREEZE): CycleState.FROZEN,
     (CycleState.FROZEN, CycleTrigger.THAW): CycleState.OPEN,
+    **{
+        (state, CycleTrigger.RELEASE): CycleState.CLOSED
+        for state in (CycleState.OPEN, CycleState.CLOSING, CycleState.FROZEN)
+    },
 }
 
 _MAY_EXIST = (

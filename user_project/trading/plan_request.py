@@ -11,6 +11,16 @@ from user_project.trading.amounts import Shape
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class TableStage:
+    """One row of an own table of stages."""
+
+    drop: Decimal
+    """Share below the start price, 0 for the first stage."""
+    weight: Decimal
+    """Part of the budget, relative to the other rows."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class PlanRequest:
     """Everything a plan depends on; the same request gives the same plan, always."""
 
@@ -31,6 +41,8 @@ class PlanRequest:
     gamma: Decimal = Decimal(1)
     """Above 1 the stages crowd near the price, below 1 near the support."""
     max_depth: Decimal = Decimal("0.40")
+    table: tuple[TableStage, ...] | None = None
+    """Own table of stages in place of ``stages``, ``shape``, spacing and jitter."""
 
 
 class InvalidPlan(ValueError):

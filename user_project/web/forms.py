@@ -13,7 +13,7 @@ from common.wire import SYMBOL_PATTERN, Level
 from user_project.accounts.models import ExchangeAccount
 from user_project.bots.columns import LEVELS, SHAPES
 from user_project.bots.option_ranges import OPTION_RANGES, range_problem
-from user_project.bots.services import BotOptions
+from user_project.bots.options import BotOptions
 from user_project.trading.plan import Shape
 
 PERCENT: Final = Decimal(100)
