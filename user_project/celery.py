@@ -10,3 +10,5 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "user_project.settings")
 app = Celery("dantaro_user")
 app.config_from_object("django.conf:settings", namespace="CELERY")
 app.autodiscover_tasks()
+# By name: the step needs the models, which are not ready yet.
+app.steps["worker"].add("user_project.bots.canary:WatchdogStep")

@@ -12,6 +12,7 @@ import pytest
 
 from tests.user.factories import NOW, QuietExchange
 from user_project.bots import prices
+from user_project.bots.redis_client import shared_client
 from user_project.exchanges.adapter import Unavailable
 from user_project.trading.orders import PriceQuote
 
@@ -72,12 +73,12 @@ def test_a_lost_redis_leaves_the_exchange(
     host: str, monkeypatch: pytest.MonkeyPatch, settings: Any
 ) -> None:
     settings.REDIS_URL = "redis://127.0.0.1:1/0"
-    prices._client.cache_clear()
+    shared_client.cache_clear()
     try:
         prices.publish(host=host, quotes=[quote()])
 
         found = latest(host, exchange=QuietExchange(price="101"), seconds=1)
     finally:
-        prices._client.cache_clear()
+        shared_client.cache_clear()
     assert found is not None
     assert found.price == 101

@@ -63,11 +63,13 @@ class Wakened:
         self.prices = PriceFeed(adapter=self.exchange, clock=self.clock)
         self.orders = Orders()
         self.sent: list[tuple[int, list[str]]] = []
+        self.queued = 0
         self.reconciled: list[UUID | None] = []
         self.watcher = watch.Watcher(
             live_prices=self.prices,
             live_orders=self.orders,
             wake=lambda shard, ids: self.sent.append((shard, ids)),
+            waiting=lambda shards: dict.fromkeys(shards, self.queued),
             reconcile=lambda: self.reconciled.append(None),
             reconcile_account=self.reconciled.append,
             clock=self.clock,
@@ -362,23 +364,29 @@ class TestWhatIsFollowed:
 
 
 class TestRunning:
-    def test_news_end_the_wait_and_a_stop_the_watch(
-        self, wakened: Wakened, monkeypatch: pytest.MonkeyPatch
+    @pytest.mark.parametrize(("took", "at_least"), [(0.01, 0.02), (0.2, 0.25)])
+    def test_news_end_the_wait_but_looking_takes_half_of_the_time_at_most(
+        self,
+        wakened: Wakened,
+        monkeypatch: pytest.MonkeyPatch,
+        took: float,
+        at_least: float,
     ) -> None:
         rang = threading.Event()
         steps: list[float] = []
 
         def step() -> int:
             steps.append(time.monotonic())
+            time.sleep(took)
             rang.set()
             return 0
 
         monkeypatch.setattr(wakened.watcher, "step", step)
 
-        wakened.watcher.run(stopping=lambda: len(steps) >= 5, rang=rang)
+        wakened.watcher.run(stopping=lambda: len(steps) >= 3, rang=rang)
 
         pauses = [later - first for first, later in pairwise(steps)]
-        assert min(pauses) >= watch.COALESCE_SECONDS
+        assert min(pauses) >= at_least
 
     def test_no_lost_database_ends_the_watch(
         self, wakened: Wakened, monkeypatch: pytest.MonkeyPatch
@@ -408,7 +416,7 @@ class TestShards:
         sent = watch.batches(ids)
 
         assert {len(batch) <= 25 for _, batch in sent} == {True}
-        assert sorted(i for _, batch in sent for i in batch) == sorted(map(str, ids))
+        assert sorted(i for _, batch in sent for i in batch) == ids
         assert {shard for shard, _ in sent} == {0, 1, 2}
         for shard, batch in sent:
-            assert {watch.shard_of(UUID(bot_id)) for bot_id in batch} == {shard}
+            assert {watch.shard_of(bot_id) for bot_id in batch} == {shard}

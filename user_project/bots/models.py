@@ -36,17 +36,6 @@ class BotQuerySet(models.QuerySet["Bot"]):
             Q(state__in=lifecycle.ACTIVE_BOTS) | Q(next_tick_at__isnull=False)
         )
 
-    def to_wake(self, *, prices: dict[str, Decimal], now: datetime) -> BotQuerySet:
-        """Active, unleased bots that are due, or whose trigger price was reached.
-
-        *prices* maps market to last price. One query, however many bots there are.
-        """
-        reached = Q(next_tick_at__lte=now)
-        for market, price in prices.items():
-            reached |= Q(market=market, wake_below__gte=price)
-            reached |= Q(market=market, wake_above__lte=price)
-        return self.active().filter(reached).free(now=now)
-
     def free(self, *, now: datetime) -> BotQuerySet:
         """Bots that no worker holds."""
         return self.filter(Q(lease_until__isnull=True) | Q(lease_until__lt=now))
@@ -139,7 +128,7 @@ class Bot(models.Model):
         verbose_name_plural = "봇"
         ordering = ("created_at", "id")
         indexes = (
-            models.Index(fields=("state", "next_tick_at")),
+            models.Index(fields=("next_tick_at",)),
             models.Index(fields=("market", "wake_below")),
             models.Index(fields=("market", "wake_above")),
         )

@@ -6,15 +6,12 @@ import logging
 from collections.abc import Iterable
 from datetime import datetime, timedelta
 from decimal import Decimal
-from functools import cache
 from typing import Final
 
 import redis
-from django.conf import settings
-from redis.backoff import NoBackoff
-from redis.retry import Retry
 
 from common.money import plain
+from user_project.bots.redis_client import shared_client
 from user_project.exchanges.adapter import ExchangeAdapter, ExchangeError
 from user_project.trading.decide import PRICE_MAX_AGE
 from user_project.trading.orders import PriceQuote
@@ -28,17 +25,6 @@ FRESH_ENOUGH: Final = PRICE_MAX_AGE / 2
 KEEP: Final = timedelta(minutes=10)
 
 
-@cache
-def _client() -> redis.Redis:
-    return redis.Redis.from_url(
-        settings.REDIS_URL,
-        socket_timeout=0.5,
-        socket_connect_timeout=0.3,
-        retry=Retry(NoBackoff(), 0),
-        decode_responses=True,
-    )
-
-
 def publish(*, host: str, quotes: Iterable[PriceQuote]) -> None:
     """Share quotes with the workers; without Redis each asks the exchange itself."""
     values = {
@@ -48,7 +34,7 @@ def publish(*, host: str, quotes: Iterable[PriceQuote]) -> None:
     if not values:
         return
     try:
-        pipe = _client().pipeline(transaction=False)
+        pipe = shared_client().pipeline(transaction=False)
         key = KEY.format(host=host)
         pipe.hset(key, mapping=values)
         pipe.expire(key, KEEP)
@@ -60,7 +46,7 @@ def publish(*, host: str, quotes: Iterable[PriceQuote]) -> None:
 def shared(*, host: str, market: str) -> PriceQuote | None:
     """Return the last shared quote of *market* on *host*, however old."""
     try:
-        value = _client().hget(KEY.format(host=host), market)
+        value = shared_client().hget(KEY.format(host=host), market)
     except redis.RedisError:
         return None
     if not isinstance(value, str):

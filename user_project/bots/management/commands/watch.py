@@ -11,7 +11,7 @@ from django.conf import settings
 from django.core.management.base import BaseCommand
 from django.utils import timezone
 
-from user_project.bots.tasks import reconcile_accounts, reconcile_one, wake
+from user_project.bots.tasks import reconcile_accounts, reconcile_one, waiting, wake
 from user_project.bots.watch import Watcher
 from user_project.exchanges.adapter import ExchangeAdapter
 from user_project.exchanges.order_feed import OrderFeed
@@ -38,6 +38,7 @@ class Command(BaseCommand):
             live_prices=live_prices,
             live_orders=live_orders,
             wake=wake,
+            waiting=waiting,
             reconcile=lambda: reconcile_accounts.apply_async(
                 expires=RECONCILE_EXPIRES_SECONDS
             ),
