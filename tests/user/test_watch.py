@@ -12,6 +12,7 @@ from typing import Any
 from uuid import UUID
 
 import pytest
+from django.conf import settings
 from django.db.utils import DatabaseError
 from kombu.exceptions import OperationalError
 
@@ -28,7 +29,8 @@ from tests.user.floor import HandClock
 from user_project.accounts.models import ExchangeAccount
 from user_project.accounts.services import AccountProblem
 from user_project.bots import watch
-from user_project.bots.models import Bot
+from user_project.bots.lease import LEASE
+from user_project.bots.models import Bot, PriceSample
 from user_project.exchanges.adapter import Unavailable
 from user_project.exchanges.order_feed import Notices
 from user_project.exchanges.price_feed import PriceFeed
@@ -147,6 +149,116 @@ class TestWhoIsWoken:
             Bot.objects.filter(pk=bot.pk).update(next_tick_at=LATER)
 
         assert woken == [True, False, True, False, True]
+
+
+class TestBackPressure:
+    def test_a_shard_with_too_much_to_do_gets_the_rest_later(
+        self, wakened: Wakened, settings: Any
+    ) -> None:
+        settings.SHARDS = 1
+        bot = running(next_tick_at=NOW)
+        wakened.queued = watch.MOST_WAITING
+
+        assert wakened.step() == set()
+        wakened.queued -= 1
+        assert wakened.step() == {str(bot.pk)}
+
+    def test_a_crossing_that_had_to_wait_is_not_forgotten(
+        self, wakened: Wakened
+    ) -> None:
+        bot = running(wake_below=Decimal(100_000_000))
+        wakened.queued = watch.MOST_WAITING
+        assert wakened.step() == set()
+
+        wakened.exchange.price = Decimal(101_000_000)
+        wakened.queued = 0
+
+        assert wakened.step() == {str(bot.pk)}
+
+    def test_no_more_is_sent_than_there_is_room_for(
+        self, wakened: Wakened, settings: Any, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        settings.SHARDS = 1
+        monkeypatch.setattr(watch, "BATCH", 1)
+        bots = {str(running(next_tick_at=NOW).pk) for _ in range(3)}
+        wakened.queued = watch.MOST_WAITING - 2
+
+        first = wakened.step()
+        rest = wakened.step()
+
+        assert len(first) == 2
+        assert first | rest == bots
+
+    def test_a_busy_shard_does_not_hold_up_the_others(
+        self, wakened: Wakened, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        bots = [running(next_tick_at=NOW) for _ in range(2)]
+        monkeypatch.setattr(watch, "shard_of", lambda bot_id: int(bot_id == bots[0].pk))
+        wakened.watcher._waiting = lambda shards: {0: 0, 1: watch.MOST_WAITING}
+
+        assert wakened.step() == {str(bots[1].pk)}
+
+
+class TestClockSetBack:
+    def test_bots_do_not_wait_for_the_lost_hours(self, wakened: Wakened) -> None:
+        bot = running(next_tick_at=LATER, lease_until=LATER)
+        wakened.step()
+        hour = timedelta(hours=1).total_seconds()
+
+        assert wakened.step(seconds=-hour) == set()
+        bot.refresh_from_db()
+
+        assert bot.next_tick_at == wakened.clock()
+        assert bot.lease_until == wakened.clock() + LEASE
+
+    def test_every_account_is_reconciled_first(self, wakened: Wakened) -> None:
+        wakened.step()
+        wakened.reconciled.clear()
+
+        wakened.step(seconds=-61)
+
+        assert wakened.reconciled == [None]
+
+    def test_a_second_back_stops_neither_duty_nor_crossings(
+        self, wakened: Wakened
+    ) -> None:
+        bot = running(wake_below=Decimal(100_000_000))
+        assert wakened.step() == {str(bot.pk)}
+        Bot.objects.update(next_tick_at=LATER)
+        wakened.reconciled.clear()
+
+        assert wakened.step(seconds=-30) == {str(bot.pk)}
+        assert wakened.reconciled == []
+
+
+class TestMinutes:
+    def test_each_market_has_one_price_a_minute(self, wakened: Wakened) -> None:
+        for _ in range(3):
+            wakened.step(seconds=30)
+
+        kept = PriceSample.objects.values_list("market", "price", "at")
+        assert sorted(kept) == [
+            ("KRW-BTC", Decimal(10**8), NOW),
+            ("KRW-BTC", Decimal(10**8), NOW + timedelta(minutes=1)),
+        ]
+
+    def test_an_old_price_is_none_of_this_minute(self, wakened: Wakened) -> None:
+        wakened.step(seconds=30)
+        wakened.quiet_step(seconds=90)
+
+        assert PriceSample.objects.count() == 1
+
+    def test_after_two_hours_it_is_forgotten(self, wakened: Wakened) -> None:
+        old = NOW - timedelta(hours=2)
+        for at in (old, old + timedelta(minutes=1)):
+            PriceSample.objects.create(
+                host=settings.UPBIT_BASE_URL, market="KRW-ETH", at=at, price=1
+            )
+
+        wakened.step(seconds=60)
+
+        kept = PriceSample.objects.filter(market="KRW-ETH")
+        assert [sample.at for sample in kept] == [old + timedelta(minutes=1)]
 
 
 class TestFailures:
