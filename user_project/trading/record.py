@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Any, Final, TypedDict
+from typing import Any, Final
 
 from pydantic import TypeAdapter
+from typing_extensions import TypedDict  # pydantic reads no other before Python 3.12
 
 from common.money import MarketRules
-from user_project.trading.facts import BotFacts, CycleFacts, OrderFacts
+from user_project.trading.facts import BotFacts, CycleFacts, Decision, OrderFacts
 from user_project.trading.orders import PriceQuote
 
 RULES_VERSION: Final = "2"
@@ -27,6 +28,7 @@ class Facts(TypedDict):
     now: datetime
 
 
+_DECISION: Final = TypeAdapter(Decision)
 _FACTS: Final[TypeAdapter[Facts]] = TypeAdapter(Facts)
 
 
@@ -69,3 +71,8 @@ def load(stored: dict[str, Any], /) -> Facts:
         return _FACTS.validate_python(stored["facts"])
     except (KeyError, ValueError) as error:
         raise UnreadableRecord(f"the stored facts are damaged: {error}") from error
+
+
+def written(decision: Decision, /) -> bytes:
+    """Return a decision as bytes, the same ones for the same decision."""
+    return _DECISION.dump_json(decision)
