@@ -44,6 +44,11 @@ _MAY_ACT: Final = """
 """
 FIND: Final = _FIND.format(bot=Bot._meta.db_table, may_act=_MAY_ACT, most=MOST_DUE)
 
+CLAIM: Final = (
+    f"UPDATE {Bot._meta.db_table} SET next_tick_at = %(until)s"  # noqa: S608  # own name
+    " WHERE id = ANY(%(bots)s::uuid[])"
+)
+
 
 @dataclass(frozen=True, slots=True)
 class Found:
@@ -77,7 +82,8 @@ def parameters(*, prices: Mapping[str, Decimal], now: datetime) -> dict[str, Any
 def claim(bots: Collection[uuid.UUID], *, until: datetime) -> None:
     """Let nobody wake these bots before *until*, should their message get lost."""
     if bots:
-        Bot.objects.filter(pk__in=bots).update(next_tick_at=until)
+        with connection.cursor() as cursor:
+            cursor.execute(CLAIM, {"bots": list(map(str, bots)), "until": until})
 
 
 def bring_forward(*, now: datetime) -> None:

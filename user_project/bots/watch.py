@@ -33,7 +33,7 @@ FOLLOW_EVERY: Final = timedelta(seconds=5)
 COALESCE_SECONDS: Final = 1 / 20
 """News waits for the rest of its batch as long as the last look took, at most so long."""
 BATCH: Final = 25
-MOST_WAITING: Final = 20
+MOST_WAITING: Final = 50
 """Messages a shard may have waiting; what a worker cannot do soon stays in the table."""
 BACK_OFF: Final = timedelta(seconds=1)
 """So much later a bot is looked at again whose shard has too much to do."""
