@@ -11,7 +11,7 @@ import pytest
 
 from common.wire import BundleAnswer, Level, parse_bundle
 from tests.user.factories import NOW, QuietExchange
-from user_project.bots import planning
+from user_project.bots import frozen_plan, planning
 from user_project.bots.options import BotOptions
 from user_project.bots.planning import NoProposal, Proposal
 from user_project.trading.facts import Why
@@ -150,7 +150,7 @@ class TestAutoSelect:
 def test_the_frozen_plan_gives_its_stages_back() -> None:
     proposal = proposed(bundle(aggressive="96000000"))
 
-    stages = planning.planned_stages(json.loads(json.dumps(proposal.frozen())))
+    stages = frozen_plan.planned_stages(json.loads(json.dumps(proposal.frozen())))
 
     assert [(s.stage, s.price, s.amount) for s in stages] == [
         (s.stage, s.price, s.amount) for s in proposal.plan.stages

@@ -219,7 +219,7 @@ class TestFailures:
         def broken(**_: object) -> None:
             raise RuntimeError("a bug")
 
-        monkeypatch.setattr("user_project.bots.runner._decide", broken)
+        monkeypatch.setattr("user_project.bots.runner.decide", broken)
 
         floor.run_often(3)
 

@@ -17,6 +17,7 @@ from user_project.accounts.models import ExchangeAccount
 from user_project.accounts.services import AccountProblem
 from user_project.bots import reconcile, runner, services
 from user_project.bots.models import Bot, Cycle, Fill, Order
+from user_project.bots.problems import BotProblem
 from user_project.exchanges.adapter import KeyRefused, NotFound, Refused
 from user_project.trading.ledger import split_fee
 from user_project.trading.orders import OrderRequest, OrderView, PriceQuote, Side
@@ -215,7 +216,7 @@ class TestTrouble:
         def broken(**_: object) -> None:
             raise RuntimeError("a bug")
 
-        monkeypatch.setattr(runner, "_decide", broken)
+        monkeypatch.setattr(runner, "decide", broken)
 
         result = floor.run()
 
@@ -265,7 +266,7 @@ class TestAGivenUpOrder:
     ) -> None:
         early = floor.clock() + timedelta(hours=23)
 
-        with pytest.raises(services.BotProblem, match="24"):
+        with pytest.raises(BotProblem, match="24"):
             services.close_watched_order(order=watched, now=early)
 
         watched.refresh_from_db()
@@ -288,7 +289,7 @@ class TestAGivenUpOrder:
         floor.run_often(3)
         tomorrow = floor.clock() + timedelta(days=2)
 
-        with pytest.raises(services.BotProblem) as problem:
+        with pytest.raises(BotProblem) as problem:
             services.close_watched_order(
                 order=Order.objects.live().get(stage=2), now=tomorrow
             )

@@ -17,7 +17,7 @@ from rest_framework.response import Response
 from rest_framework.views import exception_handler
 
 from user_project.accounts.services import AccountProblem
-from user_project.bots.services import BotProblem
+from user_project.bots.problems import BotProblem
 
 log = logging.getLogger(__name__)
 

@@ -22,6 +22,7 @@ from common.money import plain
 from user_project.bots import services
 from user_project.bots.models import Bot, BotEvent, Cycle, Fill, LedgerEntry, Order
 from user_project.bots.option_ranges import OPTION_RANGES, range_problem
+from user_project.bots.problems import BotProblem
 from user_project.bots.wording import REASONS
 from user_project.trading.facts import Why
 from user_project.trading.lifecycle import BotState
@@ -257,7 +258,7 @@ def _act(
     for bot in bots:
         try:
             change(bot=bot, now=timezone.now())
-        except services.BotProblem as problem:
+        except BotProblem as problem:
             messages.error(request, f"{bot}: {problem.message}")
         else:
             messages.success(request, f"{bot}: {done}.")
@@ -319,7 +320,7 @@ class OrderAdmin(FactsAdmin):
         for order in queryset:
             try:
                 services.close_watched_order(order=order, now=timezone.now())
-            except services.BotProblem as problem:
+            except BotProblem as problem:
                 messages.error(request, f"{order}: {problem.message}")
             else:
                 messages.success(request, f"{order}: 감시를 끝냈습니다.")

@@ -11,6 +11,7 @@ from user_project.bots import events, wording
 from user_project.bots.models import Cycle, Fill, LedgerEntry, Order
 from user_project.trading import ledger
 from user_project.trading.amounts import PRECISE
+from user_project.trading.facts import FIRST_MANUAL_STAGE
 from user_project.trading.lifecycle import (
     CYCLE_TRANSITIONS,
     ORDER_TRANSITIONS,
@@ -176,6 +177,7 @@ def _book_buy(order: Order, cycle: Cycle, trade: Trade, fee: Decimal) -> ledger.
     order.reserved -= released
     cycle.reserved -= released
     cycle.spent += paid
+    cycle.peak_price = None  # the average moved: a peak of before means nothing
     cycle.last_buy_at = max(filter(None, (cycle.last_buy_at, trade.traded_at)))
     if cycle.state == CycleState.OPENING:
         move_cycle(cycle=cycle, trigger=CycleTrigger.BOUGHT)
@@ -247,9 +249,11 @@ def _trigger(*, order: Order, view: OrderView) -> OrderTrigger | None:
 
 
 def stage_name(order: Order) -> str:
-    """Return ``3차 매수`` or ``익절``."""
+    """Return ``3차 매수``, ``익절``, ``시장가 매도`` or ``추가 매수 1``."""
     if order.stage == 0:
-        return "익절"
+        return "익절" if order.price is not None else "시장가 매도"
+    if order.stage >= FIRST_MANUAL_STAGE:
+        return f"추가 매수 {order.stage - FIRST_MANUAL_STAGE + 1}"
     return f"{order.stage}차 {order.get_side_display()}"
 
 

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from decimal import Decimal
-from typing import Final
+from typing import Any, Final
 from uuid import UUID
 
 from django.conf import settings
@@ -13,14 +14,29 @@ from django.db import transaction
 from django.db.models import Max
 
 from common.money import MarketRules
-from user_project.bots import events, planning, wording
+from user_project.bots import (
+    events,
+    frozen_plan,
+    limits,
+    planning,
+    rounds,
+    switches,
+    wording,
+)
 from user_project.bots.booking import move_cycle
-from user_project.bots.models import Bot, Cycle, Order
+from user_project.bots.models import Bot, Brake, Cycle, Order
 from user_project.bots.order_protocol import Desk
 from user_project.central_api.services import freshness, latest_snapshot
 from user_project.exchanges.adapter import ExchangeAdapter, ExchangeError
 from user_project.trading.backoff import FIRST_BACKOFF
-from user_project.trading.facts import BotFacts, CycleFacts, OrderFacts, Why
+from user_project.trading.facts import (
+    BotFacts,
+    CycleFacts,
+    ExitReason,
+    OrderFacts,
+    PlannedStage,
+    Why,
+)
 from user_project.trading.lifecycle import (
     TERMINAL_CYCLES,
     BotState,
@@ -29,11 +45,10 @@ from user_project.trading.lifecycle import (
     OrderState,
 )
 from user_project.trading.orders import Side
-from user_project.trading.plan import make_seed
+from user_project.trading.plan import make_seed, start_delay_seconds
 
 log = logging.getLogger(__name__)
 
-RECONCILE_MAX_AGE: Final = timedelta(minutes=5)
 REPLAN_AFTER: Final = timedelta(seconds=5)
 """A plan that the price ran away from is made anew this soon."""
 SEED_BUCKET_SECONDS: Final = 300
@@ -41,25 +56,31 @@ SEED_BUCKET_SECONDS: Final = 300
 
 def bot_facts(*, bot: Bot, now: datetime) -> BotFacts:
     """Collect what the decision needs to know about the bot and its account."""
+    hours = bot.max_hold_hours
     return BotFacts(
         state=BotState(bot.state),
         stage_cooldown=timedelta(seconds=bot.stage_cooldown_seconds),
         next_cycle_at=_next_cycle_at(bot),
-        blocked=_blocked(bot=bot, now=now),
+        blocked=switches.blocked(bot=bot, now=now),
+        resting_stages=bot.resting_stages,
+        trailing=bot.trailing,
+        stop_below_last=bot.stop_below_last,
+        break_even_after=bot.break_even_after,
+        max_hold=None if hours is None else timedelta(hours=hours),
+        cycles_left=_cycles_left(bot),
+        braked=bot.crash_brake and _is_braked(bot.account.base_url, now=now),
     )
 
 
-def _blocked(*, bot: Bot, now: datetime) -> Why:
-    account = bot.account
-    account.refresh_from_db(fields=("quarantined_at", "key_problem", "reconciled_at"))
-    if account.quarantined_at is not None:
-        return Why.QUARANTINED
-    if account.key_problem:
-        return Why.KEY_REFUSED
-    last = account.reconciled_at
-    if last is None or now - last > RECONCILE_MAX_AGE:
-        return Why.RECONCILE_DUE
-    return Why.NOTHING
+def _cycles_left(bot: Bot) -> int | None:
+    if bot.max_cycles is None:
+        return None
+    done = bot.cycles.filter(state=CycleState.CLOSED).count()
+    return max(bot.max_cycles - done, 0)
+
+
+def _is_braked(host: str, *, now: datetime) -> bool:
+    return Brake.objects.filter(host=host, until__gt=now).exists()
 
 
 def _next_cycle_at(bot: Bot) -> datetime | None:
@@ -68,23 +89,46 @@ def _next_cycle_at(bot: Bot) -> datetime | None:
         return None
     if last.state == CycleState.CLOSED:
         return last.closed_at + timedelta(seconds=bot.cycle_cooldown_seconds)
-    if last.plan.get("aborted") == Why.STOPPED:
+    if last.plan.get("aborted") in (Why.STOPPED, Why.EXITING):
         return None
     if last.plan.get("aborted") == Why.STALE_PRICE:
         return last.closed_at + REPLAN_AFTER
     return last.closed_at + FIRST_BACKOFF
 
 
-def cycle_facts(*, cycle: Cycle) -> CycleFacts:
-    """Translate a cycle row."""
+def cycle_facts(*, cycle: Cycle, now: datetime) -> CycleFacts:
+    """Translate a cycle row, with what its owner changed since it was planned."""
+    changes = cycle.owner_changes
+    reason = cycle.exit_reason
     return CycleFacts(
         state=CycleState(cycle.state),
-        stages=planning.planned_stages(cycle.plan),
-        take_profit=Decimal(cycle.plan["take_profit"]),
+        stages=frozen_plan.planned_stages(cycle.plan),
+        take_profit=Decimal(changes.get("take_profit", cycle.plan["take_profit"])),
         volume=cycle.volume,
         cost=cycle.cost,
         received=cycle.received,
         last_buy_at=cycle.last_buy_at,
+        opened_at=cycle.opened_at,
+        start_at=cycle.start_at,
+        peak=cycle.peak_price,
+        exit_reason=ExitReason(reason) if reason else None,
+        deficit=cycle.deficit or Decimal(0),
+        skipped=frozenset(changes.get("skipped", ())),
+        manual_buys=_manual_buys(changes.get("manual_buys", ()), now=now),
+        held_alerts=cycle.held_alerts,
+    )
+
+
+def _manual_buys(asked: Sequence[Any], *, now: datetime) -> tuple[PlannedStage, ...]:
+    """A wish that could not be carried out soon is not carried out much later."""
+    return tuple(
+        PlannedStage(
+            stage=buy["stage"],
+            price=Decimal(buy["price"]),
+            amount=Decimal(buy["amount"]),
+        )
+        for buy in asked
+        if datetime.fromisoformat(buy["until"]) > now
     )
 
 
@@ -125,7 +169,7 @@ def rules_for(*, adapter: ExchangeAdapter, cycle: Cycle) -> MarketRules:
         return adapter.get_rules(market=cycle.market)
     except ExchangeError as error:
         log.warning("rules of %s as planned: %s", cycle.market, error)
-        return planning.frozen_rules(cycle.plan)
+        return frozen_plan.frozen_rules(cycle.plan)
 
 
 def markets_in_use(*, account_id: UUID, except_bot: UUID | None = None) -> set[str]:
@@ -159,12 +203,14 @@ def start(*, desk: Desk) -> Cycle:
     proposal = _propose(desk=desk, seq=seq, now=now)
     with transaction.atomic():
         locked = desk.lease.guard()
+        _check_caps(bot=locked, proposal=proposal)
         cycle = Cycle.objects.create(
             bot=locked,
             seq=seq,
             market=proposal.state.market,
             plan=proposal.frozen(),
-            budget=locked.budget,
+            budget=proposal.options.budget,
+            start_at=_start_at(proposal, now=now),
         )
         locked.market = proposal.state.market
         locked.save(update_fields=("market",))
@@ -178,6 +224,24 @@ def start(*, desk: Desk) -> Cycle:
     return cycle
 
 
+def _check_caps(*, bot: Bot, proposal: planning.Proposal) -> None:
+    """Raise NoProposal where the account's caps leave no room for this round."""
+    why = limits.exceeded(
+        account_id=bot.account_id,
+        market=proposal.state.market,
+        amount=proposal.options.budget,
+    )
+    if why:
+        raise planning.NoProposal(why)
+
+
+def _start_at(proposal: planning.Proposal, *, now: datetime) -> datetime | None:
+    """Return when the first buy is due: bots of one analysis do not herd."""
+    if not proposal.options.jitter:
+        return None
+    return now + timedelta(seconds=start_delay_seconds(seed=proposal.seed))
+
+
 def _propose(*, desk: Desk, seq: int, now: datetime) -> planning.Proposal:
     bot = desk.bot
     snapshot = latest_snapshot()
@@ -188,21 +252,26 @@ def _propose(*, desk: Desk, seq: int, now: datetime) -> planning.Proposal:
         raise planning.NoProposal(Why.STALE_DATA, fresh.reason)
     bundle = snapshot.bundle
     seed = plan_seed(bot_id=str(bot.pk), cycle=seq, run_id=bundle.run_id, now=now)
-    if not bot.auto_select:
-        return planning.propose(
+    options = rounds.round_options(bot=bot)
+    if bot.auto_select:
+        proposal = planning.propose_best(
             adapter=desk.adapter,
-            options=bot,
+            options=options,
+            bundle=bundle,
+            seed=seed,
+            held=markets_in_use(account_id=bot.account_id, except_bot=bot.pk)
+            | rounds.lately_stopped(owner_id=bot.owner_id, now=now),
+        )
+    else:
+        proposal = planning.propose(
+            adapter=desk.adapter,
+            options=options,
             market=bot.market,
             bundle=bundle,
             seed=seed,
         )
-    return planning.propose_best(
-        adapter=desk.adapter,
-        options=bot,
-        bundle=bundle,
-        seed=seed,
-        held=markets_in_use(account_id=bot.account_id, except_bot=bot.pk),
-    )
+    rounds.check_reentry(bot=bot, proposal=proposal)
+    return proposal
 
 
 def _plan_sentence(seq: int, proposal: planning.Proposal) -> str:
@@ -221,15 +290,19 @@ def close(*, desk: Desk, cycle: Cycle) -> None:
         cycle = Cycle.objects.select_for_update().get(pk=cycle.pk)
         move_cycle(cycle=cycle, trigger=CycleTrigger.SOLD)
         cycle.closed_at = desk.clock()
+        cycle.exit_reason = cycle.exit_reason or ExitReason.TAKE_PROFIT.value
         cycle.save()
         _free_market(bot)
+        name = cycle.get_exit_reason_display()
+        word = "순이익" if cycle.profit >= 0 else "손실"
         events.record(
             bot=bot,
             cycle=cycle,
             kind="cycle.closed",
-            message=f"{cycle.seq}회차 익절: 순이익 {wording.won(cycle.profit)}"
+            message=f"{cycle.seq}회차 {name}: {word} {wording.won(abs(cycle.profit))}"
             f" ({wording.percent(cycle.profit / cycle.spent)})",
             profit=str(cycle.profit),
+            exit_reason=cycle.exit_reason,
         )
 
 

@@ -12,15 +12,15 @@ import logging
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from decimal import Decimal, localcontext
-from typing import Final
+from decimal import ROUND_CEILING, Decimal, localcontext
+from typing import Any, Final
 
 from django.db import transaction
 from django.db.models import F
 
 from common.money import MarketRules, plain
 from user_project.accounts.models import ExchangeAccount
-from user_project.bots import booking, events
+from user_project.bots import booking, events, switches
 from user_project.bots.booking import LostRace, move_cycle, move_order, stage_name
 from user_project.bots.identifiers import order_identifier
 from user_project.bots.lease import Lease, LeaseLost
@@ -32,7 +32,7 @@ from user_project.exchanges.adapter import (
     Refused,
 )
 from user_project.trading.amounts import PRECISE
-from user_project.trading.facts import Place
+from user_project.trading.facts import FIRST_MANUAL_STAGE, Place
 from user_project.trading.lifecycle import CycleState, CycleTrigger, OrderState
 from user_project.trading.lifecycle import OrderTrigger as Trigger
 from user_project.trading.orders import OrderKind, OrderRequest, OrderView, Side
@@ -59,18 +59,30 @@ def intend(
     place: Place,
     rules: MarketRules,
     decision_price: Decimal | None,
+    decided_on: dict[str, Any] | None = None,
 ) -> Order:
-    """Commit the intent and reserve its money; nothing is sent yet."""
+    """Commit the intent and reserve its money; nothing is sent yet.
+
+    Raises LostRace when the bot changed, or something forbade new orders, meanwhile.
+    """
     reserved = _reservation(place, rules)
     with transaction.atomic():
         bot = desk.lease.guard()
         if bot.state != desk.bot.state:
             raise LostRace(f"bot {bot.pk} became {bot.state} meanwhile")
         locked = Cycle.objects.select_for_update().get(pk=cycle.pk)
+        why = switches.blocked(bot=bot, now=desk.clock())
+        if not switches.may_send(why=why, place=place, exit_reason=locked.exit_reason):
+            raise LostRace(f"bot {bot.pk}: {why} forbids new orders by now")
         if locked.state == CycleState.PLANNED:
             move_cycle(cycle=locked, trigger=CycleTrigger.SEND)
         with localcontext(PRECISE):
             locked.reserved += reserved
+            if place.stage >= FIRST_MANUAL_STAGE:
+                # Money beside the plan: the owner asked for this buy.
+                locked.budget = (locked.budget + reserved).to_integral_value(
+                    ROUND_CEILING
+                )
         locked.save()
         return Order.objects.create(
             bot=bot,
@@ -93,6 +105,7 @@ def intend(
             reserved=reserved,
             decision_price=decision_price,
             body_sha256=_fingerprint(locked.market, place),
+            decided_on=decided_on,
             fence=desk.lease.fence,
         )
 

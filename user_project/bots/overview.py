@@ -12,7 +12,7 @@ from django.db.models import Sum
 from common.money import MarketRules
 from common.wire import Recommendation
 from user_project.accounts.services import AccountProblem, adapter_for
-from user_project.bots import planning, prices, wording
+from user_project.bots import frozen_plan, prices, wording
 from user_project.bots.models import Bot, Cycle, Order
 from user_project.bots.runner import open_cycle
 from user_project.central_api.services import freshness, latest_snapshot
@@ -105,7 +105,7 @@ def stage_views(*, cycle: Cycle) -> list[StageView]:
         orders.setdefault(order.stage, []).append(order)
     return [
         _stage_view(planned, orders.get(planned.stage, []))
-        for planned in planning.planned_stages(cycle.plan)
+        for planned in frozen_plan.planned_stages(cycle.plan)
     ]
 
 
@@ -171,7 +171,7 @@ def _quote(bot: Bot, cycle: Cycle | None, *, now: datetime) -> PriceQuote | None
 
 def _rules(cycle: Cycle | None) -> MarketRules:
     """Fees as frozen in the plan: a page asks no exchange."""
-    return planning.frozen_rules(cycle.plan if cycle else {})
+    return frozen_plan.frozen_rules(cycle.plan if cycle else {})
 
 
 def _average(cycle: Cycle | None) -> Decimal | None:

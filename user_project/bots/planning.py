@@ -7,16 +7,18 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any, Final, Protocol
 
-from common.money import MarketRules, plain, ticks_of
+from common.money import MarketRules, plain
 from common.wire import BundleAnswer, Level, SupportLevels
 from user_project.bots import wording
+from user_project.bots.frozen_plan import RULES_VERSION, written_stages
+from user_project.bots.options import write_table
 from user_project.exchanges.adapter import (
     ExchangeAdapter,
     ExchangeError,
     MarketState,
     Refused,
 )
-from user_project.trading.facts import PlannedStage, Why
+from user_project.trading.facts import Why
 from user_project.trading.orders import OrderKind, PriceQuote
 from user_project.trading.plan import (
     InvalidPlan,
@@ -27,8 +29,8 @@ from user_project.trading.plan import (
     calculate_parameters,
     describe,
 )
+from user_project.trading.plan_request import TableStage
 
-RULES_VERSION: Final = "1"
 DEEPER: Final = (Level.AGGRESSIVE, Level.MODERATE, Level.CONSERVATIVE)
 MOST_CANDIDATES: Final = 10
 """So many recommended coins are tried before auto-select waits for the next run."""
@@ -56,6 +58,25 @@ class PlanOptions(Protocol):
     def take_profit(self) -> Decimal: ...
     @property
     def jitter(self) -> Decimal: ...
+    @property
+    def max_depth(self) -> Decimal: ...
+    @property
+    def stage_table(self) -> tuple[TableStage, ...] | None: ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RoundOptions:
+    """What one round is planned with."""
+
+    budget: Decimal
+    stages: int
+    multiplier: Decimal
+    shape: str
+    level: str
+    take_profit: Decimal
+    jitter: Decimal
+    max_depth: Decimal
+    stage_table: tuple[TableStage, ...] | None
 
 
 class NoProposal(Exception):
@@ -108,41 +129,19 @@ class Proposal:
             "shape": str(self.options.shape),
             "take_profit": plain(self.options.take_profit),
             "jitter": plain(self.options.jitter),
+            "max_depth": plain(self.options.max_depth),
+            "table": write_table(self.options.stage_table),
+            "ticks_from": self.rules.ticks.effective_at.isoformat(),
+            "ticks": [
+                [plain(edge), plain(tick)] for edge, tick in self.rules.ticks.bands
+            ],
+            "min_total": plain(self.rules.min_total),
+            "max_total": plain(self.rules.max_total),
             "bid_fee": plain(self.rules.bid_fee),
             "ask_fee": plain(self.rules.ask_fee),
             "reasons": [reason.value for reason in self.plan.reasons],
-            "stages": [
-                {
-                    "stage": stage.stage,
-                    "price": plain(stage.price),
-                    "amount": plain(stage.amount),
-                }
-                for stage in self.plan.stages
-            ],
+            "stages": written_stages(self.plan),
         }
-
-
-def planned_stages(frozen: dict[str, Any], /) -> tuple[PlannedStage, ...]:
-    """Read the stages back from a cycle's frozen plan."""
-    return tuple(
-        PlannedStage(
-            stage=stage["stage"],
-            price=Decimal(stage["price"]),
-            amount=Decimal(stage["amount"]),
-        )
-        for stage in frozen["stages"]
-    )
-
-
-def frozen_rules(frozen: dict[str, Any], /) -> MarketRules:
-    """Return the market's rules as they were when the plan was made."""
-    market = str(frozen.get("market", ""))
-    return MarketRules(
-        market=market,
-        ticks=ticks_of(market=market),
-        bid_fee=Decimal(frozen.get("bid_fee", "0.0005")),
-        ask_fee=Decimal(frozen.get("ask_fee", "0.0005")),
-    )
 
 
 def propose(
@@ -262,6 +261,10 @@ def _supports(
         support = known.get(level)
         if support and support.price is not None and support.price < quote.price:
             found.append((level, support.price))
+    if not found and options.stage_table:
+        # An own table needs no support: its last row says how deep it goes.
+        last = options.stage_table[-1].drop
+        found.append((Level(options.level), quote.price * (1 - last)))
     return found
 
 
@@ -307,6 +310,8 @@ def _plan(
                 shape=Shape(options.shape),
                 take_profit=options.take_profit,
                 jitter=options.jitter,
+                max_depth=options.max_depth,
+                table=options.stage_table,
                 seed=seed,
                 rules=rules,
             )

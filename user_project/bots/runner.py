@@ -14,7 +14,7 @@ from django.db.models import F
 from django.db.models.functions import Least
 
 from user_project.accounts.services import adapter_for
-from user_project.bots import cycles, events, prices, wording
+from user_project.bots import cycles, events, prices, turns, wording
 from user_project.bots.booking import LostRace, moved
 from user_project.bots.lease import Lease, LeaseLost, claim, release
 from user_project.bots.models import Bot, Cycle, Order
@@ -22,6 +22,7 @@ from user_project.bots.order_lookup import settle
 from user_project.bots.order_protocol import Desk, cancel, follow, intend, send
 from user_project.bots.planning import NoProposal
 from user_project.exchanges.adapter import ExchangeError, KeyRefused, NotFound
+from user_project.trading import record
 from user_project.trading.decide import BUSY_TICK, IDLE_TICK, decide
 from user_project.trading.facts import (
     AbortCycle,
@@ -95,9 +96,12 @@ def _run_claimed(*, lease: Lease, clock: Callable[[], datetime]) -> RunResult:
         cycle = open_cycle(bot)
         if cycle is not None:
             _catch_up(desk=desk, cycle=cycle)
-        decision = _decide(desk=desk, cycle=open_cycle(bot))
+        facts = _facts(desk=desk, cycle=open_cycle(bot))
+        decision = decide(**facts)
         try:
-            ambiguous = not _perform(desk=desk, cycle=cycle, actions=decision.actions)
+            ambiguous = not _perform(
+                desk=desk, cycle=cycle, decision=decision, facts=facts
+            )
         except NoProposal as problem:
             retry_at = clock() + IDLE_TICK
             decision = Decision(reason=problem.why, next_tick_at=retry_at)
@@ -143,13 +147,14 @@ def _follow(*, desk: Desk, order: Order) -> None:
         log.error("order %s is not to be read: %s", order.identifier, error)
 
 
-def _decide(*, desk: Desk, cycle: Cycle | None) -> Decision:
+def _facts(*, desk: Desk, cycle: Cycle | None) -> record.Facts:
+    """Collect what the next decision rests on."""
     bot, now = desk.bot, desk.clock()
     orders = list(cycle.orders.order_by("created_at")) if cycle else []
-    return decide(
+    return record.Facts(
         bot=cycles.bot_facts(bot=bot, now=now),
-        cycle=cycles.cycle_facts(cycle=cycle) if cycle else None,
-        orders=[cycles.order_facts(order=order) for order in orders],
+        cycle=cycles.cycle_facts(cycle=cycle, now=now) if cycle else None,
+        orders=tuple(cycles.order_facts(order=order) for order in orders),
         price=_price(desk=desk, market=cycle.market) if cycle else None,
         rules=cycles.rules_for(adapter=desk.adapter, cycle=cycle) if cycle else None,
         now=now,
@@ -163,54 +168,69 @@ def _price(*, desk: Desk, market: str) -> PriceQuote | None:
     )
 
 
-def _perform(*, desk: Desk, cycle: Cycle | None, actions: tuple[Action, ...]) -> bool:
+def _perform(
+    *, desk: Desk, cycle: Cycle | None, decision: Decision, facts: record.Facts
+) -> bool:
     """Carry the actions out in order; False as soon as an order is left in doubt."""
-    for action in actions:
+    for action in decision.actions:
         match action:
             case StartCycle():
                 cycles.start(desk=desk)
             case FinishBot():
-                _finish(desk=desk)
-            case _ if cycle is not None:
-                if not _act_on_cycle(desk=desk, cycle=cycle, action=action):
+                _finish(desk=desk, reason=decision.reason)
+            case Place() if cycle is not None:
+                if not _place(desk=desk, cycle=cycle, place=action, facts=facts):
                     return False
+            case _ if cycle is not None:
+                _act_on_cycle(desk=desk, cycle=cycle, action=action)
     return True
 
 
-def _act_on_cycle(*, desk: Desk, cycle: Cycle, action: Action) -> bool:
+def _act_on_cycle(*, desk: Desk, cycle: Cycle, action: Action) -> None:
     match action:
-        case Place():
-            return _place(desk=desk, cycle=cycle, place=action)
         case Cancel(order_id=order_id):
             cancel(desk=desk, order=Order.objects.get(pk=order_id))
         case CloseCycle():
             cycles.close(desk=desk, cycle=cycle)
         case AbortCycle(reason=reason):
             cycles.abort(desk=desk, cycle=cycle, reason=reason)
-    return True
+        case _:
+            turns.carry_out(desk=desk, cycle=cycle, action=action)
 
 
-def _place(*, desk: Desk, cycle: Cycle, place: Place) -> bool:
-    quote = _price(desk=desk, market=cycle.market)
+def _place(*, desk: Desk, cycle: Cycle, place: Place, facts: record.Facts) -> bool:
+    price, rules = facts["price"], facts["rules"]
+    if rules is None:
+        raise ValueError("an order needs the market's rules")
     order = intend(
         desk=desk,
         cycle=cycle,
         place=place,
-        rules=cycles.rules_for(adapter=desk.adapter, cycle=cycle),
-        decision_price=quote.price if quote else None,
+        rules=rules,
+        decision_price=price.price if price else None,
+        decided_on=record.dump(**facts),
     )
     return send(desk=desk, order=order)
 
 
-def _finish(*, desk: Desk) -> None:
+def _finish(*, desk: Desk, reason: Why) -> None:
     with transaction.atomic():
         bot = desk.lease.guard()
         bot.state = next_state(
             BOT_TRANSITIONS, BotState(bot.state), BotTrigger.CYCLE_DONE
         )
-        bot.save(update_fields=("state",))
+        bot.reason, bot.reason_at = reason or Why.STOPPED, desk.clock()
+        bot.next_tick_at = bot.wake_below = bot.wake_above = None
+        bot.save(
+            update_fields=(
+                *("state", "reason", "reason_at"),
+                *("next_tick_at", "wake_below", "wake_above"),
+            )
+        )
+        done = reason is Why.MAX_CYCLES
+        message = "정한 회차를 모두" if done else "이번 회차를"
         events.record(
-            bot=bot, kind="bot.stopped", message="이번 회차를 마치고 정지했습니다."
+            bot=bot, kind="bot.stopped", message=f"{message} 마치고 정지했습니다."
         )
 
 

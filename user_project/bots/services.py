@@ -17,6 +17,7 @@ from user_project.bots import booking, cycles, events, planning
 from user_project.bots.models import Bot, Cycle, Order
 from user_project.bots.options import BotOptions
 from user_project.bots.planning import NoProposal, Proposal
+from user_project.bots.problems import BotProblem
 from user_project.central_api.services import freshness, latest_snapshot, pull
 from user_project.trading.facts import Why
 from user_project.trading.lifecycle import (
@@ -32,16 +33,6 @@ from user_project.trading.plan import Plan
 
 WATCH_AT_LEAST: Final = timedelta(hours=24)
 """So long a request may still arrive, as far as anybody knows."""
-
-
-class BotProblem(Exception):
-    """Why something cannot be done; the message names the remedy, in Korean."""
-
-    def __init__(self, code: str, message: str, *, field: str | None = None) -> None:
-        super().__init__(message)
-        self.code = code
-        self.message = message
-        self.field = field
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

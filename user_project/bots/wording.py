@@ -46,6 +46,11 @@ REASONS: Final[dict[Why, str]] = {
     Why.DUST: "남은 코인이 최소 주문 금액보다 적어 팔 수 없습니다.",
 }
 
+FROZEN_HELP: Final = (
+    "계정의 코인이 봇이 산 수량보다 적어 회차를 동결했습니다. 코인을 되돌리거나"
+    " 봇 화면에서 코인을 넘겨받아 회차를 끝내세요."
+)
+
 
 def won(amount: Decimal) -> str:
     """Write an amount as ``12,345원``, rounded to the won for the eye only."""

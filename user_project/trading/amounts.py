@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from decimal import ROUND_CEILING, Context, Decimal, localcontext
 from enum import StrEnum
 from typing import Final
@@ -38,10 +39,30 @@ def calculate_order_amounts(
         spend = floor_won(total_budget / (1 + bid_fee))
         for count in range(stages, 0, -1):
             weights = _weights(stages=count, multiplier=multiplier, shape=shape)
-            total = sum(weights)
-            amounts = [floor_won(spend * weight / total) for weight in weights]
+            amounts = _shared_out(spend, weights)
             if min(amounts) >= min_lot:
-                return _with_remainder(amounts, spend - sum(amounts))
+                return amounts
+    return ()
+
+
+def calculate_table_amounts(
+    *,
+    total_budget: Decimal,
+    weights: Sequence[Decimal],
+    bid_fee: Decimal,
+    min_lot: Decimal,
+) -> tuple[Decimal, ...]:
+    """Return whole-won amounts (without fee) by an own table's weights.
+
+    The deepest rows go where the smallest would fall below *min_lot*; empty when not
+    even the first one fits.
+    """
+    with localcontext(PRECISE):
+        spend = floor_won(total_budget / (1 + bid_fee))
+        for count in range(len(weights), 0, -1):
+            amounts = _shared_out(spend, weights[:count])
+            if min(amounts) >= min_lot:
+                return amounts
     return ()
 
 
@@ -54,8 +75,15 @@ def calculate_minimum_budget(
     min_lot: Decimal,
 ) -> Decimal:
     """Return the smallest budget (whole won) that affords all *stages*."""
+    weights = _weights(stages=stages, multiplier=multiplier, shape=shape)
+    return minimum_for(weights=weights, bid_fee=bid_fee, min_lot=min_lot)
+
+
+def minimum_for(
+    *, weights: Sequence[Decimal], bid_fee: Decimal, min_lot: Decimal
+) -> Decimal:
+    """Return the smallest budget (whole won) whose least share reaches *min_lot*."""
     with localcontext(PRECISE):
-        weights = _weights(stages=stages, multiplier=multiplier, shape=shape)
         spend = _ceil_won(_ceil_won(min_lot) * sum(weights) / min(weights))
         return _ceil_won(spend * (1 + bid_fee))
 
@@ -66,6 +94,12 @@ def _weights(*, stages: int, multiplier: Decimal, shape: Shape) -> list[Decimal]
     if shape is Shape.LINEAR:
         return [Decimal(number) for number in range(1, stages + 1)]
     return [multiplier**power for power in range(stages)]
+
+
+def _shared_out(spend: Decimal, weights: Sequence[Decimal]) -> tuple[Decimal, ...]:
+    total = sum(weights)
+    amounts = [floor_won(spend * weight / total) for weight in weights]
+    return _with_remainder(amounts, spend - sum(amounts))
 
 
 def _with_remainder(amounts: list[Decimal], remainder: Decimal) -> tuple[Decimal, ...]:

@@ -6,9 +6,13 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
 from enum import StrEnum
+from typing import Final
 
 from user_project.trading.lifecycle import BotState, CycleState, OrderState
 from user_project.trading.orders import OrderKind, Side
+
+FIRST_MANUAL_STAGE: Final = 101
+"""Buys that the owner asks for are numbered from here on."""
 
 
 class Why(StrEnum):

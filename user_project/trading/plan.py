@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import ROUND_CEILING, Context, Decimal, localcontext
 from typing import Final
@@ -12,11 +13,19 @@ from user_project.trading.amounts import (
     Shape,
     calculate_minimum_budget,
     calculate_order_amounts,
+    calculate_table_amounts,
+    minimum_for,
 )
-from user_project.trading.plan_request import InvalidPlan, PlanRequest, check_request
+from user_project.trading.plan_request import (
+    InvalidPlan,
+    PlanRequest,
+    TableStage,
+    check_request,
+)
 from user_project.trading.prices import (
     MIN_GAP,
     calculate_intervals,
+    is_apart,
     make_seed,
     start_delay_seconds,
 )
@@ -90,6 +99,8 @@ def calculate_parameters(*, request: PlanRequest) -> Plan:
 
 
 def _plan(request: PlanRequest) -> Plan:
+    if request.table is not None:
+        return _plan_table(request, request.table)
     support, clamped = _clamp(request)
     ladder = _prices(request, support, stages=request.stages)
     amounts = _amounts(request, stages=request.stages)
@@ -108,6 +119,36 @@ def _plan(request: PlanRequest) -> Plan:
         request, clamped=clamped, affordable=affordable, count=len(prices)
     )
     return _assemble(request, prices=prices, amounts=amounts, reasons=reasons)
+
+
+def _plan_table(request: PlanRequest, table: Sequence[TableStage]) -> Plan:
+    """Plan by the owner's own table; what does not fit is left out, never moved."""
+    top = request.rules.floor_tick(request.price)
+    rows: list[tuple[Decimal, Decimal]] = []
+    for row in table:
+        price = request.rules.floor_tick(top * (1 - row.drop))
+        if not rows or is_apart(upper=rows[-1][0], lower=price, rules=request.rules):
+            rows.append((price, row.weight))
+    amounts = calculate_table_amounts(
+        total_budget=request.budget,
+        weights=[weight for _, weight in rows],
+        bid_fee=request.rules.bid_fee,
+        min_lot=_min_lot(request),
+    )
+    if not amounts:
+        return _refuse(request, PlanReason.INFEASIBLE_BUDGET)
+    prices = tuple(price for price, _ in rows[: len(amounts)])
+    reduced = {
+        PlanReason.REDUCED_MIN_ORDER: len(amounts) < len(rows),
+        PlanReason.REDUCED_TICK_GAP: len(rows) < len(table),
+    }
+    reasons = tuple(reason for reason, applies in reduced.items() if applies)
+    return _assemble(
+        request,
+        prices=prices,
+        amounts=amounts,
+        reasons=reasons + _warnings(request),
+    )
 
 
 def _clamp(request: PlanRequest) -> tuple[Decimal, bool]:
@@ -161,14 +202,21 @@ def _min_lot(request: PlanRequest) -> Decimal:
 def _reasons(
     request: PlanRequest, *, clamped: bool, affordable: int, count: int
 ) -> tuple[PlanReason, ...]:
+    found = {
+        PlanReason.REDUCED_MIN_ORDER: count == affordable < request.stages,
+        PlanReason.REDUCED_TICK_GAP: count < affordable,
+        PlanReason.DEPTH_CLAMPED: clamped,
+    }
+    applying = tuple(reason for reason, applies in found.items() if applies)
+    return applying + _warnings(request)
+
+
+def _warnings(request: PlanRequest) -> tuple[PlanReason, ...]:
     price, rules = request.price, request.rules
     tick = rules.tick_size(price)
     round_trip = price * (rules.bid_fee + rules.ask_fee)
     least_profit = max(LOW_TAKE_PROFIT_TICKS * tick, round_trip + tick)
     found = {
-        PlanReason.REDUCED_MIN_ORDER: count == affordable < request.stages,
-        PlanReason.REDUCED_TICK_GAP: count < affordable,
-        PlanReason.DEPTH_CLAMPED: clamped,
         PlanReason.TICK_COARSE: tick > price * MIN_GAP,
         PlanReason.LOW_TAKE_PROFIT: request.take_profit * price < least_profit,
     }
@@ -238,6 +286,12 @@ def _refuse(request: PlanRequest, reason: PlanReason) -> Plan:
 
 
 def _minimum_budget(request: PlanRequest) -> Decimal:
+    if request.table is not None:
+        return minimum_for(
+            weights=[row.weight for row in request.table],
+            bid_fee=request.rules.bid_fee,
+            min_lot=_min_lot(request),
+        )
     return calculate_minimum_budget(
         stages=request.stages,
         multiplier=request.multiplier,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from decimal import Decimal
+from itertools import pairwise
 from typing import Final, NamedTuple
 
 from common.money import MarketRules, plain
@@ -77,10 +78,14 @@ _RANGES: Final = {
 }
 
 
+MOST_STAGES: Final = 20
+
+
 def check_request(*, request: PlanRequest) -> None:
     """Raise InvalidPlan for the first field that is out of its range."""
     for field, allowed in _RANGES.items():
         _check_field(field, getattr(request, field), allowed)
+    _check_table(request)
     if request.rules.floor_tick(request.price) == 0:
         raise InvalidPlan(
             code="PRICE_BELOW_TICK",
@@ -95,6 +100,51 @@ def check_request(*, request: PlanRequest) -> None:
             message="흩뜨림을 쓰려면 시드가 필요합니다. 시드를 주거나 흩뜨림을 0으로 하세요.",
             english="Jitter needs a seed. Give a seed, or set jitter to 0.",
         )
+
+
+def _check_table(request: PlanRequest) -> None:
+    table = request.table
+    if table is None:
+        return
+    drops = [row.drop for row in table]
+    sound = (
+        1 <= len(table) <= MOST_STAGES
+        and all(_is_number(row.drop) and _is_number(row.weight) for row in table)
+        and drops[0] == 0
+        and all(upper < lower for upper, lower in pairwise(drops))
+        and all(0 < row.weight <= 1000 for row in table)
+    )
+    if not sound:
+        raise InvalidPlan(
+            code="INVALID_TABLE",
+            field="stage_table",
+            message=(
+                f"차수표는 1~{MOST_STAGES}줄이고, 첫 줄의 하락률은 0, 다음 줄은 앞 줄보다"
+                " 커야 하며, 비중은 0보다 크고 1,000 이하여야 합니다."
+            ),
+            english=(
+                f"A table has 1 to {MOST_STAGES} rows; the first drop is 0, each next"
+                " one is larger; weights lie above 0 and at most at 1,000."
+            ),
+        )
+    if drops[-1] > request.max_depth:
+        raise InvalidPlan(
+            code="TABLE_TOO_DEEP",
+            field="stage_table",
+            message=(
+                f"차수표의 마지막 하락률 {plain(drops[-1])}이(가) 최대 하락폭"
+                f" {plain(request.max_depth)}보다 깊습니다. 표를 얕게 하거나 최대"
+                " 하락폭을 늘리세요."
+            ),
+            english=(
+                f"The table's last drop {plain(drops[-1])} is deeper than the deepest"
+                f" allowed {plain(request.max_depth)}. Make one of them fit."
+            ),
+        )
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, Decimal) and value.is_finite() and value >= 0
 
 
 def _check_field(field: str, value: object, allowed: _Range) -> None:

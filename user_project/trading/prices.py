@@ -58,6 +58,11 @@ def smallest_gap(*, price: Decimal, rules: MarketRules) -> Decimal:
     return max(price * share, MIN_GAP_TICKS * rules.tick_size(price))
 
 
+def is_apart(*, upper: Decimal, lower: Decimal, rules: MarketRules) -> bool:
+    """Tell whether two neighbouring prices keep the smallest gap."""
+    return upper - lower >= smallest_gap(price=upper, rules=rules)
+
+
 def make_seed(
     *, secret: bytes, bot_id: str, cycle: int, time_bucket: int, run_id: str
 ) -> bytes:
@@ -109,7 +114,7 @@ def _prices(
 
 def _are_apart(prices: tuple[Decimal, ...], rules: MarketRules) -> bool:
     return all(
-        upper - lower >= smallest_gap(price=upper, rules=rules)
+        is_apart(upper=upper, lower=lower, rules=rules)
         for upper, lower in pairwise(prices)
     )
 

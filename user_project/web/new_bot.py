@@ -18,6 +18,7 @@ from django.views.decorators.http import require_http_methods
 
 from user_project.accounts.models import ExchangeAccount
 from user_project.bots import overview, services
+from user_project.bots.problems import BotProblem
 from user_project.web.forms import BotForm
 
 ONE_TIME: Final = "new_bot_once"
@@ -46,7 +47,7 @@ def _preview(request: HttpRequest, form: BotForm) -> HttpResponse:
         preview = services.preview_bot(
             owner=request.user, options=form.options(), now=timezone.now()
         )
-    except services.BotProblem as problem:
+    except BotProblem as problem:
         form.refuse(problem.field, problem.message)
         return _page(request, form)
     request.session[ONE_TIME] = secrets.token_urlsafe(12)
@@ -62,12 +63,12 @@ def _create(request: HttpRequest, form: BotForm) -> HttpResponse:
     now = timezone.now()
     try:
         bot = services.create_bot(owner=request.user, options=form.options(), now=now)
-    except services.BotProblem as problem:
+    except BotProblem as problem:
         form.refuse(problem.field, problem.message)
         return _page(request, form)
     try:
         services.start_bot(bot=bot, now=now)
-    except services.BotProblem as problem:
+    except BotProblem as problem:
         messages.error(request, problem.message)
     else:
         messages.success(request, _("봇을 만들고 시작했습니다."))

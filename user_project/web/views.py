@@ -16,6 +16,7 @@ from django.views.decorators.http import require_POST, require_safe
 
 from user_project.bots import overview, services
 from user_project.bots.models import Bot
+from user_project.bots.problems import BotProblem
 from user_project.web.cards import add_up, make_card
 
 ACTIONS: Final = {
@@ -74,7 +75,7 @@ def act(request: HttpRequest, bot_id: uuid.UUID, action: str) -> HttpResponse:
     change, done = ACTIONS[action]
     try:
         change(bot=_own_bot(request, bot_id), now=timezone.now())
-    except services.BotProblem as problem:
+    except BotProblem as problem:
         messages.error(request, problem.message)
     else:
         messages.success(request, done)

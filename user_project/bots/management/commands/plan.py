@@ -22,6 +22,7 @@ from user_project.trading.plan import (
     calculate_parameters,
     describe,
 )
+from user_project.trading.plan_request import TableStage
 
 EXIT_NO_PLAN = 2
 COLUMNS = {
@@ -55,6 +56,14 @@ class Command(BaseCommand):
         )
         parser.add_argument("--jitter", default="0", help="흩뜨림 0~0.35 (기본 0)")
         parser.add_argument("--seed", default="", help="16진수 시드, 흩뜨림에 필요")
+        parser.add_argument(
+            "--max-depth", default="0.40", help="최대 하락폭 (기본 0.40)"
+        )
+        parser.add_argument(
+            "--table",
+            default="",
+            help="차수표 하락률:비중,… (예: 0:1,0.03:1.5,0.07:2; 차수·배수 대신)",
+        )
         parser.add_argument("--market", default="KRW", help="호가 단위가 다른 마켓만")
         parser.add_argument("--json", action="store_true", help="JSON으로 출력")
 
@@ -83,15 +92,33 @@ def _request(options: dict[str, Any]) -> PlanRequest:
             "multiplier",
             "take_profit",
             "jitter",
+            "max_depth",
         )
     }
     market = options["market"]
     return PlanRequest(
-        **numbers,
+        price=numbers["price"],
+        support=numbers["support"],
+        budget=numbers["budget"],
+        multiplier=numbers["multiplier"],
+        take_profit=numbers["take_profit"],
+        jitter=numbers["jitter"],
+        max_depth=numbers["max_depth"],
+        table=_table_of(options["table"]),
         stages=_stages(options["stages"]),
         shape=_shape(options["shape"]),
         seed=_seed(options["seed"]),
         rules=MarketRules(market=market, ticks=ticks_of(market=market)),
+    )
+
+
+def _table_of(text: str) -> tuple[TableStage, ...] | None:
+    if not text:
+        return None
+    rows = [row.partition(":") for row in text.split(",")]
+    return tuple(
+        TableStage(drop=_number("table", drop), weight=_number("table", weight or "1"))
+        for drop, _, weight in rows
     )
 
 

@@ -1,0 +1,51 @@
+"""Turns of a running round that are no orders: leave, freeze, thaw, peaks, alerts."""
+
+from __future__ import annotations
+
+from django.db import transaction
+
+from user_project.bots import events, wording
+from user_project.bots.booking import move_cycle
+from user_project.bots.models import Bot, Cycle
+from user_project.bots.order_protocol import Desk
+from user_project.trading.facts import Action, AlertHeld, Exit, Freeze, Thaw, Track
+from user_project.trading.lifecycle import CycleTrigger
+
+
+def carry_out(*, desk: Desk, cycle: Cycle, action: Action) -> None:
+    """Write one turn under the bot's lease, with a line in its diary."""
+    with transaction.atomic():
+        bot = desk.lease.guard()
+        locked = Cycle.objects.select_for_update().get(pk=cycle.pk)
+        _turn(bot=bot, cycle=locked, action=action)
+        locked.save(update_fields=("state", "exit_reason", "peak_price", "held_alerts"))
+
+
+def _turn(*, bot: Bot, cycle: Cycle, action: Action) -> None:
+    match action:
+        case Exit(reason=reason):
+            cycle.exit_reason = reason.value
+            move_cycle(cycle=cycle, trigger=CycleTrigger.EXIT)
+            name = cycle.get_exit_reason_display()
+            _tell(bot, cycle, "cycle.closing", f"{name}: 시장가로 모두 팝니다.")
+        case Freeze():
+            move_cycle(cycle=cycle, trigger=CycleTrigger.FREEZE)
+            _tell(bot, cycle, "cycle.frozen", wording.FROZEN_HELP)
+        case Thaw():
+            move_cycle(cycle=cycle, trigger=CycleTrigger.THAW)
+            _tell(bot, cycle, "cycle.thawed", "코인이 돌아와 회차를 이어 갑니다.")
+        case Track(peak=peak):
+            if cycle.peak_price is None:
+                text = f"고점 추적을 시작합니다: {wording.price_text(peak)}"
+                _tell(bot, cycle, "cycle.armed", text)
+            cycle.peak_price = max(peak, cycle.peak_price or peak)
+        case AlertHeld(days=days, count=count):
+            cycle.held_alerts = count
+            text = f"{cycle.seq}회차를 {days}일 넘게 보유하고 있습니다. 계속 기다릴지 확인하세요."
+            _tell(bot, cycle, "cycle.held_long", text)
+        case _:
+            raise TypeError(f"{action} is no turn of a round")
+
+
+def _tell(bot: Bot, cycle: Cycle, kind: str, message: str) -> None:
+    events.record(bot=bot, cycle=cycle, kind=kind, message=message)
