@@ -10,7 +10,8 @@ SETTINGS_FREE := env SECRET_KEY=none DATABASE_URL=postgresql://none/none \
 	REDIS_URL=redis://none DANTARO_SETTINGS_FREE=1 DANTARO_ENV_FILE=/dev/null
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo up stop test check fuzz bench-simulator bench-central lock clean
+.PHONY: help setup demo up stop test check fuzz bench-simulator bench-central bench-user \
+	lock clean
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | while IFS="	" read -r t d; \
@@ -50,6 +51,9 @@ bench-simulator: setup ## measure the simulator beside its baselines (2 minutes)
 
 bench-central: setup ## measure the central server beside its peers (10 minutes)
 	@$(RUN) -m deploy.bench_central
+
+bench-user: setup ## measure the user server beside naive ways (5 minutes)
+	@$(RUN) -m deploy.bench_user
 
 lock: setup ## resolve requirements/*.in again into the lock files
 	test -x .boot/bin/uv || $(PYTHON) -m pip install -q --target .boot uv

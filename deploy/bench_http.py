@@ -20,6 +20,7 @@ from typing import Any, Final, NamedTuple
 from urllib.request import urlopen
 from uuid import uuid4
 
+from deploy import bench_cpu
 from deploy.ports import HOST, free_ports
 
 ACCESS: Final = "bench-access"
@@ -36,8 +37,6 @@ START_SECONDS: Final = 60.0
 IDLE_LOOK_SECONDS: Final = 2.0
 IDLE_SHARE: Final = 0.2
 """Of a core: less than this is no preparing any more."""
-_CPU_OF_PROCESS: Final = 2
-"""CPUCLOCK_SCHED in Linux' numbering of the clocks of processes."""
 _ROOT: Final = Path(__file__).resolve().parent.parent
 
 
@@ -66,12 +65,8 @@ class Server:
         return f"http://{HOST}:{self.port}"
 
     def cpu_seconds(self) -> float:
-        """Return the time its core has worked for it, to the nanosecond.
-
-        What glibc's clock_getcpuclockid makes of a pid: /proc/PID/stat counts in
-        hundredths, and a short run may cost less than one.
-        """
-        return time.clock_gettime((~self.pid << 3) | _CPU_OF_PROCESS)
+        """Return the time its core has worked for it."""
+        return bench_cpu.cpu_seconds(self.pid)
 
 
 @contextlib.contextmanager

@@ -17,6 +17,8 @@ from typing import Any, Final
 
 import django
 
+from common.money import KRW_TICKS, plain
+
 HOLDS: Final = timedelta(hours=12)
 DEPTHS: Final = {"aggressive": "0.97", "moderate": "0.94", "conservative": "0.90"}
 DAYS: Final = {"aggressive": 7, "moderate": 30, "conservative": 90}
@@ -25,7 +27,12 @@ DAYS: Final = {"aggressive": 7, "moderate": 30, "conservative": 90}
 def main() -> int:
     """Read what is wanted, write it, tell the bots' ids."""
     django.setup()
-    wanted = json.load(sys.stdin)
+    print(json.dumps(write(json.load(sys.stdin))))
+    return 0
+
+
+def write(wanted: Mapping[str, Any]) -> dict[str, list[str]]:
+    """Write what is wanted; return the bots' ids. Needs Django."""
     now = datetime.now(UTC)
     owner = _owner()
     accounts = [
@@ -34,9 +41,8 @@ def main() -> int:
     ]
     if wanted["levels"]:
         _snapshot(wanted["levels"], now)
-    bots = [_bot(owner, accounts, bot, now) for bot in wanted["bots"]]
-    print(json.dumps({"bots": [str(bot.pk) for bot in bots]}))
-    return 0
+    bots = [_bot(owner, accounts, dict(bot), now) for bot in wanted["bots"]]
+    return {"bots": [str(bot.pk) for bot in bots]}
 
 
 def _owner() -> Any:
@@ -105,7 +111,7 @@ def _levels(market: str, price: Decimal) -> dict[str, Any]:
         "levels": {
             name: {
                 "horizon_days": DAYS[name],
-                "price": str((price * Decimal(depth)).quantize(Decimal(1000))),
+                "price": plain(KRW_TICKS.floor(price=price * Decimal(depth))),
             }
             for name, depth in DEPTHS.items()
         },

@@ -10,20 +10,27 @@ import os
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 from urllib.request import Request, urlopen
 
 from deploy.environments import inherited
 from deploy.ports import HOST, free_ports
 from deploy.programs import SideProcesses, side_processes
-from deploy.readiness import http_answers, postgres_answers, redis_answers
+from deploy.readiness import (
+    http_answers,
+    postgres_answers,
+    redis_answers,
+    workers_answer,
+)
 from deploy.services import Postgres, Valkey
 from deploy.stack_options import ROOT
-from deploy.supervisor import Program, Supervisor
+from deploy.supervisor import Program, StartFailed, Supervisor
 from deploy.testing import django_environment
 
 PASSWORD = "only-for-this-run"
@@ -68,6 +75,22 @@ class UserWorld:
         )
         return done.stdout
 
+    def start(self, *nodes: str, seconds: float = 60.0) -> None:
+        """Start workers by node name and wait until they answer; raises StartFailed."""
+        for node in nodes:
+            self.supervisor.start(self.processes.workers[node])
+        self.wait_for_workers(*nodes, seconds=seconds)
+
+    def wait_for_workers(self, *nodes: str, seconds: float = 60.0) -> None:
+        """Wait until these workers answer a ping; raises StartFailed."""
+        answer = workers_answer(
+            side="user", broker_url=self.env["REDIS_URL"], names=nodes
+        )
+        deadline = time.monotonic() + seconds
+        while not answer():
+            if time.monotonic() > deadline:
+                raise StartFailed(f"{', '.join(nodes)} did not answer")
+
     def simulator(self, method: str, path: str, body: Any = None) -> Any:
         """Ask the simulator's operator; raises HTTPError."""
         data = None if body is None else json.dumps(body).encode()
@@ -78,11 +101,18 @@ class UserWorld:
 
 @contextmanager
 def user_world(
-    *, accounts: int, shards: int = 1, market: Sequence[str] = (), won: int = 10**9
+    *,
+    accounts: int,
+    shards: int = 1,
+    market: Sequence[str] = (),
+    won: int = 10**9,
+    exchange_url: str | None = None,
+    extra: Mapping[str, str] = MappingProxyType({}),
 ) -> Iterator[UserWorld]:
     """Run the stores, with migrated tables, and the simulator; processes are chosen later.
 
-    *market* are options of the simulator's command line. Nothing is durable: a Redis
+    Without accounts there is no simulator; *exchange_url* names what is there instead.
+    *market* are options of the simulator's command line, *extra* settings. Nothing is durable: a Redis
     that is killed comes back empty.
     """
     with (
@@ -98,15 +128,16 @@ def user_world(
         )
         supervisor.start(valkey.program(), ready=redis_answers(valkey.url()))
         postgres.create_databases("dantaro_user")
+        url = exchange_url or f"http://{HOST}:{exchange}"
         keys = tuple(
             Key(access=f"world-{number}", secret=f"{number:02d}" * 32)
             for number in range(accounts)
         )
-        url = f"http://{HOST}:{exchange}"
-        supervisor.start(
-            _simulator(exchange, keys, won, market),
-            ready=http_answers(f"{url}/healthz"),
-        )
+        if keys:
+            supervisor.start(
+                _simulator(exchange, keys, won, market),
+                ready=http_answers(f"{url}/healthz"),
+            )
         env = _environment(postgres.url("dantaro"), valkey.url(), url, shards)
         world = UserWorld(
             supervisor=supervisor,

@@ -1,0 +1,133 @@
+"""From a changed price to the arrival of the order at the exchange."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+from urllib.request import urlopen
+
+from deploy.bench import Figure
+from deploy.bench_parts import Step
+from deploy.bench_user_start import percentile
+from deploy.user_world import UserWorld, user_world
+
+ACCOUNTS: Final = 13
+SHARDS: Final = 2
+RATES: Final = {1: 12, 10: 10, 50: 6}
+"""Crossings a second over all accounts, and for how many seconds."""
+MAIN: Final = 10
+RATE_FACTOR: Final = 10
+"""Limits that nobody reaches: what is measured is our way, not the exchange's limit."""
+PATIENCE_SECONDS: Final = 60.0
+Crossing = tuple[str, str, str]
+"""A bot, its market and the price it waits for."""
+
+
+def figures(step: Step, *, rates: Mapping[int, int] = RATES) -> list[Figure]:
+    """Measure each rate of crossings; a minute and a half."""
+    market = ("--rate-factor", str(RATE_FACTOR), "--seed", "5")
+    extra = {"DANTARO_RATE_FACTOR": str(RATE_FACTOR), "LOG_LEVEL": "WARNING"}
+    with user_world(
+        accounts=ACCOUNTS, shards=SHARDS, market=market, won=10**8, extra=extra
+    ) as world:
+        step(f"post: bots of {ACCOUNTS} accounts buy what they will sell")
+        needed = sum(rate * seconds for rate, seconds in rates.items()) + ACCOUNTS
+        crossings = _make(world, each=-(-needed // ACCOUNTS))
+        world.start(*(f"bots{shard}" for shard in range(SHARDS)), "reconcile")
+        world.supervisor.start(world.processes.loops[0])
+        step("post: warming up")
+        _cross(world, [crossings.pop(0) for _ in range(ACCOUNTS)], rate=5)
+        found = {}
+        for rate, seconds in rates.items():
+            step(f"post: {rate} crossings a second")
+            chosen = [crossings.pop(0) for _ in range(rate * seconds)]
+            found[rate] = _cross(world, chosen, rate=rate)
+    return _figures(found)
+
+
+def _make(world: UserWorld, *, each: int) -> list[Crossing]:
+    """Return the crossings in an order in which the accounts take turns."""
+    markets = _markets(world)[:ACCOUNTS]
+    wanted = {
+        "accounts": [[key.access, key.secret] for key in world.keys],
+        "markets": markets,
+    }
+    told = world.python(
+        *("-m", "deploy.bench_user_post_run", "make", str(each)),
+        text=json.dumps(wanted),
+    )
+    rows: list[Crossing] = [tuple(row) for row in json.loads(told.splitlines()[-1])]
+    for key, market in zip(world.keys, markets, strict=True):
+        body = {"currency": market.removeprefix("KRW-"), "amount": "1000000000"}
+        world.simulator("POST", "funds", {"account": key.access, **body})
+    by_account = [rows[start : start + each] for start in range(0, len(rows), each)]
+    return [row for turn in zip(*by_account, strict=True) for row in turn]
+
+
+def _markets(world: UserWorld) -> list[str]:
+    """Return the dearest coins first: their ticks are fine enough for many prices."""
+    with urlopen(f"{world.simulator_url}/v1/ticker/all?quote_currencies=KRW") as answer:
+        rows = json.load(answer)
+    rows.sort(key=lambda row: row["trade_price"], reverse=True)
+    return [row["market"] for row in rows]
+
+
+def _cross(
+    world: UserWorld, crossings: Sequence[Crossing], *, rate: int
+) -> list[float]:
+    """Let the prices fall one by one; return the milliseconds to each order."""
+    fallen: dict[str, int] = {}
+    began = time.monotonic()
+    for number, (bot, market, price) in enumerate(crossings):
+        time.sleep(max(0.0, began + number / rate - time.monotonic()))
+        fallen[bot] = time.time_ns() // 10**6
+        body = {"market": market, "price": price, "volume": "0.00000001"}
+        world.simulator("POST", "trades", body)
+    arrived = _arrived(world, wanted=set(fallen))
+    return [float(arrived[bot] - at) for bot, at in fallen.items()]
+
+
+def _arrived(world: UserWorld, *, wanted: set[str]) -> dict[str, int]:
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    while True:
+        told = world.python("-m", "deploy.bench_user_post_run", "orders")
+        bots = json.loads(told.splitlines()[-1])
+        calls = world.simulator("GET", "requests?endpoint=POST%20/v1/orders")
+        arrived = _first(calls, bots)
+        if wanted <= arrived.keys():
+            return arrived
+        if time.monotonic() > deadline:
+            missing = len(wanted - arrived.keys())
+            raise RuntimeError(f"{missing} of {len(wanted)} orders never arrived")
+
+
+def _first(calls: Sequence[Any], bots: Mapping[str, str]) -> dict[str, int]:
+    arrived: dict[str, int] = {}
+    for call in calls:
+        if call["identifier"] in bots:
+            arrived.setdefault(bots[call["identifier"]], call["at_ms"])
+    return arrived
+
+
+def _figures(found: Mapping[int, Sequence[float]]) -> list[Figure]:
+    main = MAIN if MAIN in found else max(found)
+    about = (
+        f"{ACCOUNTS} accounts, {SHARDS} shards; a trade at the exchange, its ticker over"
+        " the WebSocket, the watcher, Redis, a worker, the whole order path, to the"
+        " arrival of the POST in the simulator's log"
+    )
+    figures = [
+        Figure(
+            name=f"price_to_post_{name}_ms{suffix}",
+            value=percentile(found[rate], share),
+            unit="ms",
+            baseline="a look once a second, at best",
+            baseline_value=10 * share,
+            about=f"{rate} crossings/s, {len(found[rate])} in all; {about}",
+        )
+        for rate, suffix in [(main, ""), *((rate, f"_{rate}") for rate in found)]
+        for name, share in (("p50", 50), ("p99", 99))
+    ]
+    return [one for one in figures if one.name != "price_to_post_p50_ms"]
