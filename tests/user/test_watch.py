@@ -30,7 +30,7 @@ from user_project.accounts.models import ExchangeAccount
 from user_project.accounts.services import AccountProblem
 from user_project.bots import watch
 from user_project.bots.lease import LEASE
-from user_project.bots.models import Bot, PriceSample
+from user_project.bots.models import Bot, Brake, PriceSample
 from user_project.exchanges.adapter import Unavailable
 from user_project.exchanges.order_feed import Notices
 from user_project.exchanges.price_feed import PriceFeed
@@ -247,6 +247,20 @@ class TestMinutes:
         wakened.quiet_step(seconds=90)
 
         assert PriceSample.objects.count() == 1
+
+    def test_a_fall_brakes_and_a_calm_market_does_not(self, wakened: Wakened) -> None:
+        wakened.step(seconds=60)
+        calm = Brake.objects.get(host=settings.UPBIT_BASE_URL)
+
+        wakened.exchange.price = Decimal(96_000_000)
+        wakened.step(seconds=60)
+
+        braked = Brake.objects.get(host=settings.UPBIT_BASE_URL)
+        assert calm.until is None
+        assert braked.until is not None
+        assert braked.until > wakened.clock()
+        assert braked.reason
+        assert braked.updated_at == wakened.clock()
 
     def test_after_two_hours_it_is_forgotten(self, wakened: Wakened) -> None:
         old = NOW - timedelta(hours=2)
