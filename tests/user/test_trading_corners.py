@@ -15,7 +15,7 @@ from tests.user.factories import make_account, make_user
 from tests.user.floor import Floor
 from user_project.accounts.models import ExchangeAccount
 from user_project.accounts.services import AccountProblem
-from user_project.bots import reconcile, runner, services
+from user_project.bots import reconcile, runner, services, watched_orders
 from user_project.bots.models import Bot, Cycle, Fill, Order
 from user_project.bots.problems import BotProblem
 from user_project.exchanges.adapter import KeyRefused, NotFound, Refused
@@ -267,7 +267,7 @@ class TestAGivenUpOrder:
         early = floor.clock() + timedelta(hours=23)
 
         with pytest.raises(BotProblem, match="24"):
-            services.close_watched_order(order=watched, now=early)
+            watched_orders.close_watched_order(order=watched, now=early)
 
         watched.refresh_from_db()
         assert watched.state == "abandoned_watch"
@@ -278,7 +278,7 @@ class TestAGivenUpOrder:
         floor.clock.pass_seconds(86_400)
         ExchangeAccount.objects.update(reconciled_at=floor.clock())
 
-        services.close_watched_order(order=watched, now=floor.clock())
+        watched_orders.close_watched_order(order=watched, now=floor.clock())
         reserved = Cycle.objects.get().reserved
         floor.run_often(3)
 
@@ -290,7 +290,7 @@ class TestAGivenUpOrder:
         tomorrow = floor.clock() + timedelta(days=2)
 
         with pytest.raises(BotProblem) as problem:
-            services.close_watched_order(
+            watched_orders.close_watched_order(
                 order=Order.objects.live().get(stage=2), now=tomorrow
             )
 

@@ -19,7 +19,7 @@ from django.utils import timezone
 from django.utils.html import format_html
 
 from common.money import plain
-from user_project.bots import services
+from user_project.bots import services, watched_orders
 from user_project.bots.models import Bot, BotEvent, Cycle, Fill, LedgerEntry, Order
 from user_project.bots.option_ranges import OPTION_RANGES, range_problem
 from user_project.bots.problems import BotProblem
@@ -319,7 +319,7 @@ class OrderAdmin(FactsAdmin):
         """Close given-up orders after a day."""
         for order in queryset:
             try:
-                services.close_watched_order(order=order, now=timezone.now())
+                watched_orders.close_watched_order(order=order, now=timezone.now())
             except BotProblem as problem:
                 messages.error(request, f"{order}: {problem.message}")
             else:

@@ -106,7 +106,7 @@ def _run_claimed(*, lease: Lease, clock: Callable[[], datetime]) -> RunResult:
             retry_at = clock() + IDLE_TICK
             decision = Decision(reason=problem.why, next_tick_at=retry_at)
         bot.refresh_from_db()
-        if ambiguous or not decision.actions:
+        if ambiguous or not decision.actions or FinishBot() in decision.actions:
             break
     _release(desk=desk, decision=decision, decided_in=decided_in, now=clock())
     return RunResult(claimed=True, ambiguous=ambiguous)

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from datetime import datetime, timedelta
+from dataclasses import dataclass, fields
+from datetime import datetime
 from decimal import Decimal
 from typing import Any, Final
 from uuid import UUID
@@ -13,26 +13,27 @@ from django.db import transaction
 from common.wire import BundleAnswer, Level
 from user_project.accounts.models import ExchangeAccount
 from user_project.accounts.services import AccountProblem, adapter_for
-from user_project.bots import booking, cycles, events, planning
-from user_project.bots.models import Bot, Cycle, Order
-from user_project.bots.options import BotOptions
+from user_project.bots import cycles, events, planning
+from user_project.bots.models import Bot, Cycle
+from user_project.bots.options import NOT_COLUMNS, BotOptions
 from user_project.bots.planning import NoProposal, Proposal
 from user_project.bots.problems import BotProblem
 from user_project.central_api.services import freshness, latest_snapshot, pull
-from user_project.trading.facts import Why
+from user_project.trading.facts import ExitReason, Why
 from user_project.trading.lifecycle import (
     BOT_TRANSITIONS,
+    TERMINAL_CYCLES,
     BotState,
     BotTrigger,
     InvalidTransition,
-    OrderState,
-    OrderTrigger,
     next_state,
 )
 from user_project.trading.plan import Plan
 
-WATCH_AT_LEAST: Final = timedelta(hours=24)
-"""So long a request may still arrive, as far as anybody knows."""
+IDLE_STATES: Final = frozenset({BotState.DRAFT, BotState.STOPPED})
+OPTION_COLUMNS: Final = tuple(
+    field.name for field in fields(BotOptions) if field.name not in NOT_COLUMNS
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -128,47 +129,88 @@ def stop_bot(*, bot: Bot, now: datetime) -> Bot:
     )
 
 
-def close_watched_order(*, order: Order, now: datetime) -> None:
-    """Say for a person that an order given up a day ago never was; its money is freed.
+def stop_and_sell(
+    *, bot: Bot, now: datetime, reason: ExitReason = ExitReason.OWNER
+) -> Bot:
+    """Withdraw everything, sell the coins at the market, then stop.
 
-    Should it appear on the exchange after all, the reconciliation quarantines the account.
+    A bot that holds nothing is only stopped. Asking twice changes nothing.
     """
     with transaction.atomic():
-        bot = Bot.objects.select_for_update().get(pk=order.bot_id)
-        cycle = Cycle.objects.select_for_update().get(pk=order.cycle_id)
-        order = Order.objects.select_for_update().get(pk=order.pk)
-        _check_watched(order, now=now)
-        booking.release_reservation(order=order, cycle=cycle)
-        cycle.save(update_fields=("reserved",))
-        booking.move_order(
-            order=order,
-            trigger=OrderTrigger.CLOSE,
-            reserved=order.reserved,
-            verdict="closed by a person",
-            closed_at=now,
+        locked = Bot.objects.select_for_update().get(pk=bot.pk)
+        cycle = _lock_open_cycle(locked)
+        if cycle is None or cycle.volume == 0:
+            if locked.state == BotState.STOPPED:
+                return locked
+            return stop_bot(bot=locked, now=now)
+        if not cycle.exit_reason:
+            cycle.exit_reason = reason.value
+            cycle.save(update_fields=("exit_reason",))
+        if locked.state == BotState.FINISHING:
+            Bot.objects.filter(pk=locked.pk).update(next_tick_at=now)
+            return locked
+        return _move(
+            bot=locked,
+            trigger=BotTrigger.FINISH,
+            message="보유 코인을 시장가로 팔고 정지합니다.",
+            now=now,
         )
-        bot.next_tick_at = now
-        bot.save(update_fields=("next_tick_at",))
+
+
+def clone_bot(*, bot: Bot, name: str, now: datetime) -> Bot:
+    """Return a new bot in DRAFT with the same options and account."""
+    options = {field: getattr(bot, field) for field in OPTION_COLUMNS}
+    with transaction.atomic():
+        copy = Bot.objects.create(
+            owner_id=bot.owner_id,
+            account_id=bot.account_id,
+            name=(name.strip() or f"{bot.name} 복사")[:60],
+            market="" if bot.auto_select else bot.market,
+            auto_select=bot.auto_select,
+            reason=Why.DRAFT.value,
+            **options,
+        )
         events.record(
-            bot=bot,
-            order=order,
-            cycle=cycle,
-            kind="order.closed_by_person",
-            message=f"{booking.stage_name(order)} 주문이 거래소에 없음을 사람이"
-            " 확인하고 감시를 끝냈습니다.",
+            bot=copy, kind="bot.created", message=f"'{bot.name}' 봇을 복사했습니다."
         )
+    return copy
 
 
-def _check_watched(order: Order, *, now: datetime) -> None:
-    if order.state != OrderState.ABANDONED_WATCH:
-        raise BotProblem(
-            "NOT_WATCHED", "'감시 중'인 주문만 닫을 수 있습니다. 새로 고쳐 확인하세요."
-        )
-    if now - (order.posted_at or order.created_at) < WATCH_AT_LEAST:
-        raise BotProblem(
-            "WATCHED_TOO_SHORT",
-            "보낸 지 24시간이 지나야 닫을 수 있습니다. 그 전에는 늦게 접수될 수 있습니다.",
-        )
+def update_options(*, bot: Bot, options: BotOptions, now: datetime) -> Bot:
+    """Change an idle bot's options; they count from its next round on.
+
+    The coin changes only while no round is open. Raises BotProblem with the remedy.
+    """
+    with transaction.atomic():
+        locked = Bot.objects.select_for_update().get(pk=bot.pk)
+        if locked.state not in IDLE_STATES:
+            raise BotProblem(
+                "BOT_BUSY", "실행 중인 봇의 설정은 바꿀 수 없습니다. 먼저 정지하세요."
+            )
+        moved = options.market != ("" if locked.auto_select else locked.market)
+        if moved and _lock_open_cycle(locked) is not None:
+            raise BotProblem(
+                "ROUND_OPEN",
+                "보유 중인 회차가 있어 코인을 바꿀 수 없습니다. 먼저 팔거나 넘겨받으세요.",
+                field="market",
+            )
+        for name, value in options.columns().items():
+            setattr(locked, name, value)
+        if moved:
+            locked.auto_select, locked.market = not options.market, options.market
+        locked.name = options.name or locked.name
+        locked.save(update_fields=(*OPTION_COLUMNS, "name", "market", "auto_select"))
+        events.record(bot=locked, kind="bot.changed", message="설정을 바꿨습니다.")
+    return locked
+
+
+def _lock_open_cycle(bot: Bot) -> Cycle | None:
+    return (
+        Cycle.objects.select_for_update()
+        .filter(bot=bot)
+        .exclude(state__in=TERMINAL_CYCLES)
+        .first()
+    )
 
 
 def possible_triggers(*, bot: Bot) -> frozenset[BotTrigger]:

@@ -16,7 +16,7 @@ from typing import Final, Literal
 
 from common.money import plain
 
-Account = Literal["cash", "position", "fee", "profit", "market"]
+Account = Literal["cash", "position", "fee", "profit", "market", "owner"]
 KRW: Final = "KRW"
 LEDGER_STEP: Final = Decimal("1E-20")
 """Price (8 decimals) x volume (8) x fee (4): the finest amount a fill can have."""
@@ -97,6 +97,18 @@ def book_sell(
             )
         )
     return Booking(legs=legs, position=after, profit=profit)
+
+
+def book_release(*, position: Position, market: str, lost: bool) -> Booking:
+    """Book the whole *position* over to the owner; *lost* coins lose their cost."""
+    _check_fill(volume=position.volume, funds=position.cost, fee=Decimal(0))
+    cost_goes_to: Account = "profit" if lost else "owner"
+    legs = (
+        *_transfer("position", cost_goes_to, KRW, position.cost),
+        *_transfer("position", "owner", _coin(market), position.volume),
+    )
+    profit = -position.cost if lost else Decimal(0)
+    return Booking(legs=legs, position=Position(), profit=profit)
 
 
 def split_fee(*, paid_fee: Decimal, funds: Sequence[Decimal]) -> tuple[Decimal, ...]:

@@ -1,0 +1,186 @@
+"""The emergency stop: say what it would do, do it, tell how far each bot has come."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from decimal import Decimal
+from typing import Any, Final
+from uuid import UUID
+
+from django.db import transaction
+
+from common.money import plain
+from user_project.accounts.models import ExchangeAccount
+from user_project.bots import prices, services, switches
+from user_project.bots.models import (
+    Bot,
+    BotQuerySet,
+    Cycle,
+    EmergencyStop,
+    Order,
+    ServerSwitch,
+)
+from user_project.bots.problems import BotProblem
+from user_project.bots.runner import open_cycle
+from user_project.trading.facts import ExitReason
+from user_project.trading.lifecycle import BotState
+from user_project.trading.orders import Side
+
+BUYING: Final = (BotState.RUNNING, BotState.FINISHING)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Effect:
+    """What the stop does to one bot; amounts in KRW."""
+
+    bot_id: UUID
+    name: str
+    market: str
+    state: str
+    buys_withdrawn: int
+    take_profit_withdrawn: bool
+    volume: Decimal
+    cost: Decimal
+    estimated_won: Decimal | None
+    """What the coins would fetch at the last known price; None without a price."""
+    sells: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Result:
+    """How far one bot has come."""
+
+    bot_id: UUID
+    name: str
+    done: bool
+    message: str
+
+
+def preview_stop(
+    *, owner: Any, account: ExchangeAccount | None = None, sell_all: bool
+) -> list[Effect]:
+    """Return the effects, bot by bot; nothing is changed. No *owner*: all owners."""
+    return [_effect(bot, sell_all=sell_all) for bot in _bots(owner, account)]
+
+
+def stop_everything(
+    *,
+    owner: Any,
+    account: ExchangeAccount | None = None,
+    sell_all: bool,
+    by: Any,
+    now: datetime,
+) -> EmergencyStop:
+    """Turn the kill switch of the scope, withdraw all buys, with *sell_all* sell.
+
+    The bots' workers carry it out; see `results`.
+    """
+    effects = preview_stop(owner=owner, account=account, sell_all=sell_all)
+    for target in _switches(owner, account):
+        switches.set_kill_switch(
+            target=target, on=True, reason="비상 정지", by=by, now=now
+        )
+    for effect in effects:
+        _stop(bot_id=effect.bot_id, sell=effect.sells, now=now)
+    return EmergencyStop.objects.create(
+        owner=owner,
+        account=account,
+        sell_all=sell_all,
+        by=by,
+        effects=[_written(effect) for effect in effects],
+    )
+
+
+def results(*, stop: EmergencyStop) -> list[Result]:
+    """Return how far each bot has come, from its present state."""
+    names = {UUID(row["bot_id"]): row for row in stop.effects}
+    bots = Bot.objects.filter(pk__in=names)
+    return [_result(bot, sells=names[bot.pk]["sells"]) for bot in bots]
+
+
+def _bots(owner: Any, account: ExchangeAccount | None) -> BotQuerySet:
+    bots = Bot.objects.select_related("account").exclude(state=BotState.DRAFT)
+    if owner is not None:
+        bots = bots.for_user(owner)
+    return bots if account is None else bots.filter(account=account)
+
+
+def _switches(
+    owner: Any, account: ExchangeAccount | None
+) -> Sequence[ExchangeAccount | ServerSwitch]:
+    if account is not None:
+        return [account]
+    if owner is None:
+        return [ServerSwitch(pk=1)]
+    return list(ExchangeAccount.objects.for_user(owner))
+
+
+def _effect(bot: Bot, *, sell_all: bool) -> Effect:
+    cycle = open_cycle(bot)
+    live = Order.objects.live().filter(cycle=cycle) if cycle else Order.objects.none()
+    volume = cycle.volume if cycle else Decimal(0)
+    sells = sell_all and volume > 0
+    return Effect(
+        bot_id=bot.pk,
+        name=bot.name,
+        market=cycle.market if cycle else bot.market,
+        state=bot.state,
+        buys_withdrawn=live.filter(side=Side.BID).count(),
+        take_profit_withdrawn=sells and live.filter(side=Side.ASK).exists(),
+        volume=volume,
+        cost=cycle.cost if cycle else Decimal(0),
+        estimated_won=_worth(bot, cycle),
+        sells=sells,
+    )
+
+
+def _worth(bot: Bot, cycle: Cycle | None) -> Decimal | None:
+    if cycle is None or not cycle.volume:
+        return Decimal(0)
+    quote = prices.shared(host=bot.account.base_url, market=cycle.market)
+    return None if quote is None else cycle.volume * quote.price
+
+
+def _stop(*, bot_id: UUID, sell: bool, now: datetime) -> None:
+    with transaction.atomic():
+        bot = Bot.objects.select_for_update().get(pk=bot_id)
+        try:
+            if sell:
+                services.stop_and_sell(bot=bot, now=now, reason=ExitReason.EMERGENCY)
+            elif bot.state in BUYING:
+                services.pause_bot(bot=bot, now=now)
+        except BotProblem:
+            # Moved on meanwhile; the kill switch holds whatever it does.
+            Bot.objects.filter(pk=bot_id).update(next_tick_at=now)
+
+
+def _result(bot: Bot, *, sells: bool) -> Result:
+    cycle = open_cycle(bot)
+    live = Order.objects.live().filter(cycle=cycle) if cycle else Order.objects.none()
+    buys = live.filter(side=Side.BID).count()
+    held = cycle.volume if cycle else Decimal(0)
+    if buys:
+        done, text = False, f"매수 주문 {buys}건을 거두는 중입니다."
+    elif sells and held:
+        done, text = False, f"코인 {plain(held)}개를 파는 중입니다."
+    elif held:
+        done, text = (
+            True,
+            f"매수를 거두었습니다. 코인 {plain(held)}개는 그대로 있습니다.",
+        )
+    else:
+        done, text = True, "보유 코인도 매수 주문도 없습니다."
+    return Result(bot_id=bot.pk, name=bot.name, done=done, message=text)
+
+
+def _written(effect: Effect) -> dict[str, Any]:
+    return {
+        name: plain(value)
+        if isinstance(value, Decimal)
+        else str(value)
+        if isinstance(value, UUID)
+        else value
+        for name, value in asdict(effect).items()
+    }
