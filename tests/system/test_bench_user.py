@@ -39,7 +39,7 @@ def test_the_way_to_a_task_is_measured_beside_a_look_once_a_second() -> None:
 
 
 def test_the_way_to_the_exchange_is_measured() -> None:
-    figures = bench_user_post.figures(nothing, rates={5: 1})
+    figures = bench_user_post.figures(nothing, rates={5: 1}, accounts=2)
 
     assert [one.name for one in figures] == [
         "price_to_post_p99_ms", "price_to_post_p50_ms_5", "price_to_post_p99_ms_5",
