@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import sys
+import uuid
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -76,6 +77,7 @@ def _bot(owner: Any, accounts: list[Any], bot: dict[str, Any], now: datetime) ->
 
 
 def _snapshot(prices: Mapping[str, str], now: datetime) -> None:
+    run_id = uuid.uuid4().hex
     times = {
         "data_as_of": now - timedelta(minutes=1),
         "generated_at": now,
@@ -83,7 +85,7 @@ def _snapshot(prices: Mapping[str, str], now: datetime) -> None:
         "next_run_at": now + HOLDS,
     }
     body = {
-        "run_id": "run-1",
+        "run_id": run_id,
         **{name: at.isoformat() for name, at in times.items()},
         "stale": False,
         "recommendations": [],
@@ -100,7 +102,7 @@ def _snapshot(prices: Mapping[str, str], now: datetime) -> None:
     }
     snapshots: Any = _module("user_project.central_api.models").CentralSnapshot.objects
     snapshots.create(
-        run_id="run-1", **times, body=json.dumps(body), sha256="0" * 64, fetched_at=now
+        run_id=run_id, **times, body=json.dumps(body), sha256="0" * 64, fetched_at=now
     )
 
 

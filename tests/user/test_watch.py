@@ -25,15 +25,17 @@ from tests.user.factories import (
     make_order,
     make_user,
 )
-from tests.user.floor import HandClock
+from tests.user.floor import Floor, HandClock
 from user_project.accounts.models import ExchangeAccount
 from user_project.accounts.services import AccountProblem
 from user_project.bots import watch
 from user_project.bots.lease import LEASE
 from user_project.bots.models import Bot, Brake, PriceSample
+from user_project.bots.reconcile import reconcile_account
 from user_project.exchanges.adapter import Unavailable
 from user_project.exchanges.order_feed import Notices
 from user_project.exchanges.price_feed import PriceFeed
+from user_project.trading.facts import Why
 
 LATER = NOW + timedelta(hours=1)
 
@@ -383,6 +385,30 @@ class TestGaps:
 
         assert wakened.reconciled == [account.pk]
         assert not self.is_blocked(account)
+
+    @pytest.mark.parametrize("hours", [1, -1])
+    def test_after_a_jump_of_the_clock_nothing_is_ordered_before_a_look(
+        self,
+        wakened: Wakened,
+        floor: Floor,
+        monkeypatch: pytest.MonkeyPatch,
+        hours: int,
+    ) -> None:
+        wakened.step()
+        account = floor.bot.account
+        ExchangeAccount.objects.update(reconciled_at=floor.clock())
+        wakened.step(seconds=hours * 3600)
+
+        floor.run()
+        refused, ordered = floor.bot.reason, floor.bot.orders.count()
+        monkeypatch.setattr(
+            "user_project.bots.reconcile.adapter_for", lambda *, account: floor.exchange
+        )
+        reconcile_account(account=account, now=floor.clock())
+        floor.run()
+
+        assert (refused, ordered) == (Why.RECONCILE_DUE, 0)
+        assert floor.bot.orders.exists()
 
 
 class TestNoticesOfOrders:
