@@ -176,7 +176,7 @@ def test_a_key_that_does_not_pass_saves_nothing(
         ({"mode": "live"}, "WRONG_HOST", "base_url"),
         (
             {"mode": "live", "base_url": "https://api.upbit.com"},
-            "LIVE_NOT_AVAILABLE",
+            "LIVE_OFF",
             "mode",
         ),
         ({"exchange": "mtgox"}, "UNKNOWN_EXCHANGE", "exchange"),

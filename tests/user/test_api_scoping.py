@@ -15,6 +15,7 @@ from django.utils import timezone
 from tests.user.factories import QuietExchange, make_snapshot, make_story, make_user
 from user_project.accounts import services as account_services
 from user_project.bots import overview, services
+from user_project.bots.models import EmergencyStop
 
 pytestmark = pytest.mark.django_db
 
@@ -70,12 +71,14 @@ def _methods(view: Any) -> list[str]:
     if hasattr(view, "actions"):
         return [method for method in view.actions if method != "head"]
     if hasattr(view, "cls"):
-        return [name for name in ("get", "post") if hasattr(view.cls, name)]
+        return [name for name in ("get", "post", "patch") if hasattr(view.cls, name)]
     return ["get", "post"]
 
 
 OWNED = [route for route in routes() if route.name not in OPEN_TO_ALL]
-ADDRESSED = [route for route in OWNED if route.arguments]
+SHARED = {"api-pnl-year"}
+"""Addresses that are the same for every owner and answer with the caller's own."""
+ADDRESSED = [r for r in OWNED if r.arguments and r.name not in SHARED]
 
 
 @pytest.fixture
@@ -89,7 +92,12 @@ def world(monkeypatch: pytest.MonkeyPatch) -> SimpleNamespace:
     )
     make_snapshot(timezone.now())
     alice = make_user("alice")
-    return SimpleNamespace(alice=alice, bob=make_user("bob"), bot=make_story(alice))
+    return SimpleNamespace(
+        alice=alice,
+        bob=make_user("bob"),
+        bot=make_story(alice),
+        stop=EmergencyStop.objects.create(owner=alice),
+    )
 
 
 def _address(route: Route, world: SimpleNamespace) -> str:
@@ -99,8 +107,11 @@ def _address(route: Route, world: SimpleNamespace) -> str:
         "api-bot": bot.pk,
         "api-cycle": bot.cycles.get().pk,
         "api-order": bot.orders.get().pk,
+        "api-emergency-result": world.stop.pk,
         "bot": bot.pk,
     }
+    if route.name == "api-pnl-year":
+        return reverse(route.name, kwargs={"year": 2026})
     # "api-bot-pause" and "bot-action" address what their longest known prefix names.
     owner = max((name for name in rows if route.name.startswith(name)), key=len)
     values = {"pk": rows[owner], "bot_id": bot.pk, "action": "pause"}
@@ -188,3 +199,35 @@ def test_a_bot_on_a_foreign_account_is_refused(world: SimpleNamespace) -> None:
     assert answer.status_code == 400
     assert answer.json()["code"] == "NO_ACCOUNT"
     assert world.bob.bots.count() == 0
+
+
+METHODS = ("get", "post", "put", "patch", "delete", "head", "options")
+
+
+@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("route", OWNED, ids=lambda route: route.label)
+def test_every_method_of_every_address_for_everybody(
+    route: Route, method: str, world: SimpleNamespace
+) -> None:
+    """Nobody meets a fault; rank alone opens nobody's bots; strangers stay outside."""
+    address = _plain_address(route, world)
+    staff = make_user("carol", is_staff=True)
+    in_api = address.startswith("/api/")
+    answers = method in route.methods
+
+    anonymous = _status(None, method, address)
+    assert anonymous == 401 if in_api else anonymous in {302, 403}
+    for other in (world.bob, staff):
+        status = _status(other, method, address)
+        if not route.arguments or route.name in SHARED:
+            assert status < 500, other
+        elif method == "options" and in_api:
+            # What could be sent, whatever is there: the same for any identifier.
+            assert status in {200, 404, 405}, other
+        else:
+            assert status in {404, 405}, other
+            assert status == 404 or method not in route.methods
+    owned = _status(world.alice, method, address)
+    assert owned < 500
+    if in_api and not answers and method not in ("head", "options"):
+        assert owned == 405

@@ -6,6 +6,7 @@ import logging
 import os
 from contextlib import closing
 from datetime import datetime
+from decimal import Decimal
 from threading import Lock
 from typing import Any, Final
 
@@ -61,6 +62,13 @@ def create_account(
     """Check the keys against the exchange, then save them sealed; else save nothing."""
     name = _checked_name(owner=owner, name=name)
     _check_mode(exchange=exchange, mode=mode, base_url=base_url)
+    if mode == AccountMode.LIVE and not settings.LIVE_TRADING:
+        raise AccountProblem(
+            "LIVE_OFF",
+            "이 서버는 실전투자가 꺼져 있습니다. 운영자가 DANTARO_LIVE_TRADING=1로 켠 뒤에"
+            " 실전투자 계정을 만드세요.",
+            field="mode",
+        )
     access_key = _checked_key(access_key, field="access_key")
     secret_key = _checked_key(secret_key, field="secret_key")
     account = ExchangeAccount(
@@ -75,6 +83,7 @@ def create_account(
     report = _ask(account=account, keys=keys, now=now)
     account.sealed_keys = seal_keys(account=account, keys=keys)
     account.key_expires_at = report.expires_at
+    account.key_checked_at = now
     try:
         with transaction.atomic():
             account.save(force_insert=True)
@@ -95,8 +104,45 @@ def check_account(*, account: ExchangeAccount, now: datetime) -> KeyReport:
         if problem.code in KEY_PROBLEMS:
             _note(account, key_problem=problem.message[:200])
         raise
-    _note(account, key_problem="", key_expires_at=report.expires_at)
+    _note(
+        account,
+        key_problem="",
+        key_expires_at=report.expires_at,
+        key_checked_at=now,
+    )
     return report
+
+
+def replace_keys(
+    *, account: ExchangeAccount, access_key: str, secret_key: str, now: datetime
+) -> ExchangeAccount:
+    """Test new keys, then seal them in place of the old; a failed test changes nothing."""
+    keys = ExchangeKeys(
+        access_key=_checked_key(access_key, field="access_key"),
+        secret_key=_checked_key(secret_key, field="secret_key"),
+    )
+    report = _ask(account=account, keys=keys, now=now)
+    _note(
+        account,
+        sealed_keys=seal_keys(account=account, keys=keys),
+        access_key_last4=keys.access_key[-4:],
+        key_expires_at=report.expires_at,
+        key_checked_at=now,
+        key_problem="",
+    )
+    return account
+
+
+def set_caps(
+    *,
+    account: ExchangeAccount,
+    cap_budget: Decimal | None,
+    cap_coin: Decimal | None,
+    cap_cycles: int | None,
+) -> ExchangeAccount:
+    """Bound what the account's open rounds may take; None is no bound."""
+    _note(account, cap_budget=cap_budget, cap_coin=cap_coin, cap_cycles=cap_cycles)
+    return account
 
 
 def check_all(*, now: datetime) -> None:
@@ -195,12 +241,6 @@ def _check_mode(*, exchange: str, mode: str, base_url: str) -> None:
     problem = host_problem(mode=mode, base_url=base_url)
     if problem:
         raise AccountProblem("WRONG_HOST", problem, field="base_url")
-    if mode != AccountMode.PAPER:
-        raise AccountProblem(
-            "LIVE_NOT_AVAILABLE",
-            "실전투자는 아직 쓸 수 없습니다. 모의투자 계정을 쓰세요.",
-            field="mode",
-        )
 
 
 def _ask(*, account: ExchangeAccount, keys: ExchangeKeys, now: datetime) -> KeyReport:

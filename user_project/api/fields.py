@@ -25,6 +25,12 @@ class DecimalText(serializers.DecimalField):
         options.setdefault("decimal_places", None)
         super().__init__(**options)
 
+    def to_internal_value(self, data: Any) -> Decimal:
+        """Refuse exponents: a slip of the hand would move the decimal point."""
+        if isinstance(data, str) and "e" in data.lower():
+            self.fail("invalid")
+        return super().to_internal_value(data)
+
     def to_representation(self, value: Decimal | None) -> str | None:  # type: ignore[override]  # always text
         """Return ``0.00001``, never ``1E-5``."""
         if value is None:

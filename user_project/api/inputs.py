@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
 from typing import Any
 
 from django.conf import settings
@@ -11,10 +12,12 @@ from rest_framework import serializers
 from common.wire import SYMBOL_PATTERN, Level
 from user_project.accounts.models import AccountMode
 from user_project.api.fields import DecimalText
-from user_project.bots.columns import LEVELS, ORDER_STATES, SHAPES
+from user_project.bots.columns import LEVELS, ORDER_STATES, REENTRIES, SHAPES
 from user_project.bots.option_ranges import OPTION_RANGES, range_problem
-from user_project.bots.options import BotOptions
+from user_project.bots.options import BotOptions, Reentry
+from user_project.bots.pnl import GroupBy
 from user_project.trading.plan import Shape
+from user_project.trading.plan_request import TableStage
 
 
 class StrictSerializer(serializers.Serializer[Any]):
@@ -62,6 +65,102 @@ class AccountInput(StrictSerializer):
         return {"base_url": settings.UPBIT_BASE_URL, **attrs}
 
 
+class KeysInput(StrictSerializer):
+    """New keys of an account; they are tested first and never shown again."""
+
+    access_key = serializers.CharField(write_only=True, max_length=200)
+    secret_key = serializers.CharField(
+        write_only=True, max_length=200, style={"input_type": "password"}
+    )
+
+
+class CapsInput(StrictSerializer):
+    """Bounds of an account's open rounds; null is no bound."""
+
+    cap_budget = DecimalText(
+        max_digits=13, decimal_places=0, min_value=Decimal(0), allow_null=True
+    )
+    cap_coin = DecimalText(
+        max_digits=13, decimal_places=0, min_value=Decimal(0), allow_null=True
+    )
+    cap_cycles = serializers.IntegerField(
+        min_value=0, max_value=10_000, allow_null=True
+    )
+
+
+class SwitchInput(StrictSerializer):
+    """Turn a kill switch."""
+
+    on = serializers.BooleanField()
+    reason = serializers.CharField(required=False, allow_blank=True, max_length=200)
+
+
+class TableRow(StrictSerializer):
+    """One row of an own table of stages."""
+
+    drop = DecimalText(
+        max_digits=6, decimal_places=5, help_text=_("시작가에서의 하락률")
+    )
+    weight = DecimalText(max_digits=8, decimal_places=4, help_text=_("예산의 비중"))
+
+
+class AmountInput(StrictSerializer):
+    """Won to buy for now, without fee."""
+
+    amount = DecimalText(max_digits=13, decimal_places=0, min_value=Decimal(1))
+
+
+class TakeProfitInput(StrictSerializer):
+    """Another take profit for the running round."""
+
+    take_profit = DecimalText(max_digits=6, decimal_places=4)
+
+
+class StageInput(StrictSerializer):
+    """A stage of the running round."""
+
+    stage = serializers.IntegerField(min_value=0, max_value=1000)
+
+
+class NameInput(StrictSerializer):
+    """A name, made up if left out."""
+
+    name = serializers.CharField(required=False, allow_blank=True, max_length=60)
+
+
+class EmergencyInput(StrictSerializer):
+    """What to stop, and whether the coins are to be sold."""
+
+    account = serializers.UUIDField(required=False, allow_null=True)
+    sell_all = serializers.BooleanField(default=False)
+    dry_run = serializers.BooleanField(
+        default=True, help_text=_("true면 무엇을 할지만 보여 줍니다.")
+    )
+    confirm = serializers.CharField(
+        required=False,
+        allow_blank=True,
+        help_text=_("시장가로 모두 팔려면 SELL ALL이라고 적으세요."),
+    )
+
+    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        """Selling everything is never an accident."""
+        sells = attrs["sell_all"] and not attrs["dry_run"]
+        if sells and attrs.get("confirm") != "SELL ALL":
+            text = _("시장가로 모두 팔려면 confirm에 SELL ALL이라고 적으세요.")
+            raise serializers.ValidationError({"confirm": [text]}, code="unconfirmed")
+        return attrs
+
+
+class PnlFilter(serializers.Serializer[Any]):
+    """Query of the profit report."""
+
+    by = serializers.ChoiceField(
+        choices=[(one.value, one.value) for one in GroupBy], default=GroupBy.DAY.value
+    )
+    first = serializers.DateField(required=False)
+    last = serializers.DateField(required=False)
+
+
 class BotInput(StrictSerializer):
     """Options of a new bot; what is left out takes its default."""
 
@@ -99,6 +198,28 @@ class BotInput(StrictSerializer):
     jitter = DecimalText(required=False, max_digits=3, decimal_places=2)
     stage_cooldown_seconds = serializers.IntegerField(required=False)
     cycle_cooldown_seconds = serializers.IntegerField(required=False)
+    stage_table = TableRow(
+        many=True,
+        required=False,
+        allow_null=True,
+        help_text=_("차수·배수·간격 대신 쓰는 차수표"),
+    )
+    max_depth = DecimalText(required=False, max_digits=3, decimal_places=2)
+    resting_stages = serializers.IntegerField(required=False)
+    trailing = DecimalText(
+        required=False, allow_null=True, max_digits=6, decimal_places=4
+    )
+    stop_below_last = DecimalText(
+        required=False, allow_null=True, max_digits=6, decimal_places=4
+    )
+    break_even_after = DecimalText(
+        required=False, allow_null=True, max_digits=6, decimal_places=4
+    )
+    max_hold_hours = serializers.IntegerField(required=False, allow_null=True)
+    max_cycles = serializers.IntegerField(required=False, allow_null=True)
+    reinvest = DecimalText(required=False, max_digits=3, decimal_places=2)
+    reentry = serializers.ChoiceField(required=False, choices=REENTRIES)
+    crash_brake = serializers.BooleanField(required=False)
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
         """Name the allowed range of every option that is outside it."""
@@ -113,11 +234,27 @@ class BotInput(StrictSerializer):
 
     def options(self) -> BotOptions:
         """Return what was asked for as the services' value."""
+        return BotOptions(**self.changes())
+
+    def changes(self) -> dict[str, Any]:
+        """Return what was given, as the services' types."""
         values = dict(self.validated_data)
-        for name, kind in (("shape", Shape), ("level", Level)):
+        kinds = (("shape", Shape), ("level", Level), ("reentry", Reentry))
+        for name, kind in kinds:
             if name in values:
                 values[name] = kind(values[name])
-        return BotOptions(**values)
+        if values.get("stage_table") is not None:
+            values["stage_table"] = tuple(
+                TableStage(**row) for row in values["stage_table"]
+            )
+        return values
+
+
+class BotChange(BotInput):
+    """Options to change; what is left out stays. The account never changes."""
+
+    account = None  # type: ignore[assignment]
+    budget = DecimalText(required=False, max_digits=13, decimal_places=0)
 
 
 class BotFilter(serializers.Serializer[Any]):

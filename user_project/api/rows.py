@@ -14,7 +14,14 @@ from common.wire import Recommendation
 from user_project.accounts.models import ExchangeAccount
 from user_project.api.fields import DecimalText
 from user_project.bots.columns import LEVELS
-from user_project.bots.models import Bot, BotEvent, Cycle, Order
+from user_project.bots.models import (
+    Bot,
+    BotEvent,
+    Cycle,
+    Fill,
+    LedgerEntry,
+    Order,
+)
 
 
 class UtcTime(serializers.DateTimeField):
@@ -51,6 +58,12 @@ class AccountRow(ModelRows):
             "key_problem",
             "quarantined_at",
             "quarantine_reason",
+            "key_checked_at",
+            "kill_switch_at",
+            "kill_switch_reason",
+            "cap_budget",
+            "cap_coin",
+            "cap_cycles",
             "reconciled_at",
             "created_at",
         )
@@ -76,6 +89,19 @@ class BotRow(ModelRows):
             "jitter",
             "stage_cooldown_seconds",
             "cycle_cooldown_seconds",
+            "stage_table",
+            "max_depth",
+            "resting_stages",
+            "trailing",
+            "stop_below_last",
+            "break_even_after",
+            "max_hold_hours",
+            "max_cycles",
+            "reinvest",
+            "reentry",
+            "crash_brake",
+            "kill_switch_at",
+            "live_enabled_at",
             "state",
             "reason",
             "reason_at",
@@ -132,10 +158,94 @@ class CycleRow(ModelRows):
             "cost",
             "profit",
             "last_buy_at",
+            "start_at",
+            "peak_price",
+            "exit_reason",
+            "owner_changes",
+            "deficit",
             "opened_at",
             "closed_at",
             "plan",
         )
+
+
+class FillRow(ModelRows):
+    """One execution."""
+
+    bot = serializers.UUIDField(source="order.bot_id")
+
+    class Meta:
+        model = Fill
+        fields = (
+            *("id", "trade_uuid", "order", "bot", "price", "volume", "funds", "fee"),
+            "traded_at",
+        )
+
+
+class LedgerRow(ModelRows):
+    """One leg of a booking; the legs of a fill or an adjustment sum to zero."""
+
+    class Meta:
+        model = LedgerEntry
+        fields = (
+            *("id", "cycle", "fill", "adjustment", "account", "currency", "amount"),
+        )
+
+
+class PnlLine(serializers.Serializer[Any]):
+    """A day (Korean time), a coin or a bot."""
+
+    key = serializers.CharField()
+    name = serializers.CharField()
+    profit = DecimalText(help_text=_("실현손익(원), 수수료 제외"))
+    fees = DecimalText()
+
+
+class EffectRow(serializers.Serializer[Any]):
+    """What an emergency stop does to one bot."""
+
+    bot_id = serializers.UUIDField()
+    name = serializers.CharField()
+    market = serializers.CharField()
+    state = serializers.CharField()
+    buys_withdrawn = serializers.IntegerField()
+    take_profit_withdrawn = serializers.BooleanField()
+    volume = DecimalText()
+    cost = DecimalText()
+    estimated_won = DecimalText(allow_null=True)
+    sells = serializers.BooleanField()
+
+
+class ResultRow(serializers.Serializer[Any]):
+    """How far one bot has come."""
+
+    bot_id = serializers.UUIDField()
+    name = serializers.CharField()
+    done = serializers.BooleanField()
+    message = serializers.CharField()
+
+
+class EmergencyRow(serializers.Serializer[Any]):
+    """An emergency stop: its effects, and since it began its results."""
+
+    id = serializers.UUIDField(allow_null=True)
+    at = UtcTime(allow_null=True)
+    sell_all = serializers.BooleanField()
+    effects = EffectRow(many=True)
+    results = ResultRow(many=True)
+
+
+class SnapshotRow(serializers.Serializer[Any]):
+    """One answer of central that this server kept."""
+
+    id = serializers.IntegerField()
+    run_id = serializers.CharField()
+    data_as_of = UtcTime()
+    generated_at = UtcTime()
+    valid_until = UtcTime()
+    next_run_at = UtcTime()
+    fetched_at = UtcTime()
+    sha256 = serializers.CharField()
 
 
 class EventRow(ModelRows):

@@ -9,20 +9,6 @@ from django.core.checks import CheckMessage, Error, Warning, register
 
 
 @register()
-def live_trading_is_refused(app_configs: Any, **_: Any) -> list[CheckMessage]:
-    """Real money stays out until the trading core is complete."""
-    if not settings.LIVE_TRADING:
-        return []
-    return [
-        Error(
-            "DANTARO_LIVE_TRADING is set, but live trading is not available yet.",
-            hint="Unset DANTARO_LIVE_TRADING; paper accounts trade on the simulator.",
-            id="dantaro_user.E001",
-        )
-    ]
-
-
-@register()
 def central_is_configured(app_configs: Any, **_: Any) -> list[CheckMessage]:
     """Without central no new cycle can start."""
     if settings.SETTINGS_FREE or (

@@ -100,6 +100,24 @@ def results(*, stop: EmergencyStop) -> list[Result]:
     return [_result(bot, sells=names[bot.pk]["sells"]) for bot in bots]
 
 
+def effects_of(*, stop: EmergencyStop) -> list[Effect]:
+    """Read back what a stop set out to do."""
+    return [
+        Effect(
+            **{
+                **row,
+                "bot_id": UUID(row["bot_id"]),
+                "volume": Decimal(row["volume"]),
+                "cost": Decimal(row["cost"]),
+                "estimated_won": None
+                if row["estimated_won"] is None
+                else Decimal(row["estimated_won"]),
+            }
+        )
+        for row in stop.effects
+    ]
+
+
 def _bots(owner: Any, account: ExchangeAccount | None) -> BotQuerySet:
     bots = Bot.objects.select_related("account").exclude(state=BotState.DRAFT)
     if owner is not None:

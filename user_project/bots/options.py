@@ -67,6 +67,27 @@ class BotOptions:
         }
 
 
+def options_of(bot: Any, /) -> BotOptions:
+    """Read a bot's columns back as options."""
+    values = {
+        field.name: getattr(bot, field.name)
+        for field in fields(BotOptions)
+        if field.name not in NOT_COLUMNS
+    }
+    return BotOptions(
+        **{
+            **values,
+            "account_id": bot.account_id,
+            "name": bot.name,
+            "market": "" if bot.auto_select else bot.market,
+            "shape": Shape(bot.shape),
+            "level": Level(bot.level),
+            "reentry": Reentry(bot.reentry),
+            "stage_table": read_table(bot.stage_table),
+        }
+    )
+
+
 NOT_COLUMNS: Final = frozenset({"account_id", "name", "market"})
 
 

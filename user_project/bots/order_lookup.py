@@ -15,7 +15,7 @@ from typing import Final
 from django.db import transaction
 from django.db.models import F
 
-from user_project.bots import booking, events
+from user_project.bots import booking, events, switches
 from user_project.bots.booking import move_order, stage_name
 from user_project.bots.models import Order
 from user_project.bots.order_protocol import (
@@ -27,6 +27,7 @@ from user_project.bots.order_protocol import (
     send,
 )
 from user_project.exchanges.adapter import ExchangeError, NotFound
+from user_project.trading.facts import Why
 from user_project.trading.lifecycle import BotState, OrderState
 from user_project.trading.lifecycle import OrderTrigger as Trigger
 from user_project.trading.orders import OrderKind, Side
@@ -117,9 +118,15 @@ def _may_repost(*, desk: Desk, order: Order) -> bool:
 
 
 def _still_wanted(*, desk: Desk, order: Order) -> bool:
-    """Tell whether the bot would send this order now: not stopped, not quarantined."""
+    """Tell whether the bot would send this order now: not stopped, nothing forbids it.
+
+    An order that never arrived would begin to exist by being sent again.
+    """
     states = SELLING_BOTS if order.side == Side.ASK else BUYING_BOTS
-    return desk.bot.state in states and desk.bot.account.quarantined_at is None
+    if desk.bot.state not in states:
+        return False
+    why = switches.blocked(bot=desk.bot, now=desk.clock())
+    return why in (Why.NOTHING, Why.RECONCILE_DUE)
 
 
 def _listed(*, desk: Desk, order: Order) -> bool:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 
-from django.db.models import Sum
+from django.db.models import QuerySet, Sum
 
 from common.money import MarketRules
 from common.wire import Recommendation
@@ -15,6 +15,7 @@ from user_project.accounts.services import AccountProblem, adapter_for
 from user_project.bots import frozen_plan, prices, wording
 from user_project.bots.models import Bot, Cycle, Order
 from user_project.bots.runner import open_cycle
+from user_project.central_api.models import CentralSnapshot
 from user_project.central_api.services import freshness, latest_snapshot
 from user_project.exchanges.adapter import ExchangeError
 from user_project.trading.facts import PlannedStage, Why
@@ -126,6 +127,11 @@ def central_view(*, now: datetime) -> CentralView:
         data_as_of=snapshot.data_as_of if snapshot else None,
         message=fresh.reason,
     )
+
+
+def snapshots() -> QuerySet[CentralSnapshot]:
+    """Return what central said, newest first, without the bodies."""
+    return CentralSnapshot.objects.defer("body")
 
 
 def recommendations_view(

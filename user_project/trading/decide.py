@@ -93,6 +93,8 @@ def decide(
 def _without_cycle(*, bot: BotFacts, now: datetime) -> Decision:
     if bot.state is BotState.FINISHING:
         return Decision(actions=(FinishBot(),), next_tick_at=None)
+    if bot.state is BotState.STOPPED and bot.cycles_left == 0:
+        return Decision(reason=Why.MAX_CYCLES, next_tick_at=None)
     if bot.state is not BotState.RUNNING:
         return Decision(reason=Why(bot.state.name), next_tick_at=None)
     if bot.cycles_left == 0:

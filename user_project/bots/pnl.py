@@ -1,0 +1,164 @@
+"""Profit and loss out of the ledger: by Korean day, by coin, by bot; a year as CSV."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from decimal import Decimal
+from enum import StrEnum
+from typing import Any, Final
+from zoneinfo import ZoneInfo
+
+from django.db.models import F, Q, QuerySet
+from django.db.models.functions import Coalesce
+
+from common.money import plain
+from user_project.bots.models import Fill, LedgerEntry
+
+KST: Final = ZoneInfo("Asia/Seoul")
+FORMULA: Final = ("=", "+", "-", "@", "\t", "\r")
+"""A spreadsheet takes text that begins so for a formula."""
+HEADER: Final = (
+    *("체결 시각(KST)", "봇", "회차", "마켓", "구분", "체결가", "수량"),
+    *("금액(원)", "수수료(원)", "실현손익(원)", "주문번호", "체결번호"),
+)
+
+
+class GroupBy(StrEnum):
+    """What a line of the report is."""
+
+    DAY = "day"
+    COIN = "coin"
+    BOT = "bot"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PnlRow:
+    """One day, coin or bot; amounts in KRW."""
+
+    key: str
+    name: str
+    profit: Decimal
+    """Realised, both fees taken out."""
+    fees: Decimal
+
+
+def report(
+    *,
+    owner: Any,
+    group_by: GroupBy,
+    first: date | None = None,
+    last: date | None = None,
+) -> list[PnlRow]:
+    """Return realised profit per Korean day (00:00 to 24:00), coin or bot.
+
+    Days newest first, coins and bots by profit; *first* and *last* are both included.
+    """
+    profit: dict[tuple[str, str], Decimal] = defaultdict(Decimal)
+    fees: dict[tuple[str, str], Decimal] = defaultdict(Decimal)
+    for entry in _entries(owner, first=first, last=last):
+        key = _key(entry, group_by)
+        if entry["account"] == "profit":
+            profit[key] -= entry["amount"]
+        else:
+            fees[key] += entry["amount"]
+    rows = [
+        PnlRow(key=key, name=name, profit=profit[key, name], fees=fees[key, name])
+        for key, name in {**profit, **fees}
+    ]
+    if group_by is GroupBy.DAY:
+        return sorted(rows, key=lambda row: row.key, reverse=True)
+    return sorted(rows, key=lambda row: (-row.profit, row.key))
+
+
+def year_csv(*, owner: Any, year: int) -> Iterator[str]:
+    """Yield every fill of a Korean calendar year as CSV lines, oldest first.
+
+    The first line begins with the mark by which Excel knows UTF-8.
+    """
+    yield "\ufeff" + _line(HEADER)
+    for fill in _fills(owner, year).iterator(chunk_size=1000):
+        yield _line(_cells(fill))
+
+
+def _entries(
+    owner: Any, *, first: date | None, last: date | None
+) -> Iterable[dict[str, Any]]:
+    entries = LedgerEntry.objects.filter(
+        Q(account="profit") | Q(account="fee"), cycle__bot__owner=owner, currency="KRW"
+    ).annotate(at=Coalesce("fill__traded_at", "adjustment__at"))
+    if first is not None:
+        entries = entries.filter(at__gte=_midnight(first))
+    if last is not None:
+        entries = entries.filter(at__lt=_midnight(last, days=1))
+    rows: Iterable[dict[str, Any]] = entries.values(
+        *("account", "amount", "at"),
+        market=F("cycle__market"),
+        bot=F("cycle__bot_id"),
+        bot_name=F("cycle__bot__name"),
+    )
+    return rows
+
+
+def _midnight(day: date, *, days: int = 0) -> datetime:
+    return datetime(day.year, day.month, day.day, tzinfo=KST) + timedelta(days=days)
+
+
+def _key(entry: dict[str, Any], group_by: GroupBy) -> tuple[str, str]:
+    if group_by is GroupBy.COIN:
+        return entry["market"], entry["market"]
+    if group_by is GroupBy.BOT:
+        return str(entry["bot"]), entry["bot_name"]
+    day = entry["at"].astimezone(KST).date().isoformat()
+    return day, day
+
+
+def _fills(owner: Any, year: int) -> QuerySet[Fill]:
+    return (
+        Fill.objects.filter(
+            order__bot__owner=owner,
+            traded_at__gte=_midnight(date(year, 1, 1)),
+            traded_at__lt=_midnight(date(year + 1, 1, 1)),
+        )
+        .select_related("order__cycle__bot")
+        .prefetch_related("entries")
+        .order_by("traded_at", "id")
+    )
+
+
+def _cells(fill: Fill) -> Iterable[str]:
+    order = fill.order
+    profit = -sum(
+        (e.amount for e in fill.entries.all() if e.account == "profit"), Decimal(0)
+    )
+    return (
+        f"{fill.traded_at.astimezone(KST):%Y-%m-%d %H:%M:%S}",
+        order.cycle.bot.name,
+        str(order.cycle.seq),
+        order.market,
+        order.get_side_display(),
+        *map(plain, (fill.price, fill.volume, fill.funds, fill.fee, profit)),
+        order.exchange_uuid or "",
+        fill.trade_uuid,
+    )
+
+
+def _line(cells: Iterable[str]) -> str:
+    text = io.StringIO()
+    csv.writer(text).writerow([_harmless(cell) for cell in cells])
+    return text.getvalue()
+
+
+def _harmless(cell: str) -> str:
+    """Keep numbers as they are; text that a spreadsheet would run gets a quote."""
+    if not cell.startswith(FORMULA):
+        return cell
+    try:
+        Decimal(cell)
+    except ArithmeticError:
+        return "'" + cell
+    return cell
