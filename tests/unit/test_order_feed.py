@@ -93,6 +93,20 @@ def test_every_opening_is_told_because_nothing_is_replayed(
     assert len(account.lines.opened) == 2
 
 
+def test_what_was_only_accepted_is_told_apart(feed: OrderFeed[str]) -> None:
+    account = Account()
+    feed.follow({"one": account.adapter})
+    line = account.lines.number(1)
+
+    line.say(OrderNotice(identifier="new", market="KRW-BTC", accepted_only=True))
+    eventually(lambda: "new" in feed.take().accepted)
+    line.say(notice("new"))
+
+    assert everything(feed, opened=0, told=1) == Notices(
+        frozenset({"new"}), frozenset()
+    )
+
+
 def test_an_order_without_a_name_is_not_ours(feed: OrderFeed[str]) -> None:
     account = Account()
     feed.follow({"one": account.adapter})

@@ -188,6 +188,20 @@ class TestOrders:
             OrderNotice(identifier=None, market="KRW-ETH"),
         ]
 
+    @pytest.mark.parametrize(
+        ("state", "accepted_only"),
+        [("wait", True), ("trade", False), ("done", False), ("cancel", False)],
+    )
+    def test_the_first_step_is_told_apart(
+        self, line: Line, visit: Visit, state: str, accepted_only: bool
+    ) -> None:
+        visit.tell(MY_ORDER | {"state": state})
+
+        (notice,) = heard(line, count=1)
+        assert notice == OrderNotice(
+            identifier="dt1-ours", market="KRW-BTC", accepted_only=accepted_only
+        )
+
     def test_other_types_are_passed_over(self, line: Line, visit: Visit) -> None:
         visit.tell({"type": "myAsset", "assets": []})
         line.ping()

@@ -48,13 +48,18 @@ class Orders:
         self.followed: dict[UUID, Any] = {}
         self.identifiers: set[str] = set()
         self.opened: set[UUID] = set()
+        self.accepted: set[str] = set()
 
     def follow(self, adapters: Any, /) -> None:
         self.followed = dict(adapters)
 
     def take(self) -> Notices[UUID]:
-        notices = Notices(frozenset(self.identifiers), frozenset(self.opened))
-        self.identifiers, self.opened = set(), set()
+        notices = Notices(
+            frozenset(self.identifiers),
+            frozenset(self.opened),
+            frozenset(self.accepted),
+        )
+        self.identifiers, self.opened, self.accepted = set(), set(), set()
         return notices
 
 
@@ -447,6 +452,41 @@ class TestNoticesOfOrders:
         Bot.objects.filter(pk=bot.pk).update(lease_until=None, next_tick_at=LATER)
 
         assert wakened.step(seconds=0.05) == {str(bot.pk)}
+
+
+class TestNoticesOfAcceptance:
+    def bot_with_order(self, wakened: Wakened, state: str, **options: Any) -> Bot:
+        bot = running(**options)
+        make_order(make_cycle(bot), identifier="dt1-ours", state=state)
+        wakened.step()
+        wakened.orders.accepted = {"dt1-ours", "somebody-else"}
+        return bot
+
+    def test_is_no_news_for_who_has_the_answer(self, wakened: Wakened) -> None:
+        self.bot_with_order(wakened, "open")
+
+        assert wakened.step(seconds=0.05) == set()
+
+    @pytest.mark.parametrize("state", ["posting", "unknown", "abandoned_watch"])
+    def test_wakes_who_never_got_one(self, wakened: Wakened, state: str) -> None:
+        bot = self.bot_with_order(wakened, state)
+
+        assert wakened.step(seconds=0.05) == {str(bot.pk)}
+        assert wakened.step(seconds=0.05) == set()
+
+    @pytest.mark.parametrize("state", ["open", "unknown"])
+    def test_is_judged_when_the_worker_lets_go(
+        self, wakened: Wakened, state: str
+    ) -> None:
+        held_until = NOW + timedelta(seconds=30)
+        bot = self.bot_with_order(wakened, "posting", lease_until=held_until)
+        assert wakened.step(seconds=0.05) == set()
+
+        bot.orders.update(state=state)
+        Bot.objects.filter(pk=bot.pk).update(lease_until=None, next_tick_at=LATER)
+
+        woken = {str(bot.pk)} if state == "unknown" else set()
+        assert wakened.step(seconds=0.05) == woken
 
 
 class TestWhatIsFollowed:

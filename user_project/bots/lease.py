@@ -8,15 +8,22 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Final
 
-from django.db import models, transaction
-from django.db.models import F, Q
-from django.db.models.functions import Now
+from django.db import connection
 
 from user_project.bots.models import Bot
 
 LEASE: Final = timedelta(seconds=45)
 SEND_MARGIN_SECONDS: Final = 15.0
 """An order is only sent while this much of the lease is left."""
+
+# One statement: what it returns is the fence that it has just written.
+CLAIM: Final = f"""
+UPDATE {Bot._meta.db_table} SET fence = fence + 1, lease_owner = %(worker)s,
+       lease_until = statement_timestamp() + make_interval(secs => %(seconds)s)
+ WHERE id = %(bot)s AND (lease_until IS NULL OR lease_until < statement_timestamp()
+       OR lease_owner = %(worker)s)
+RETURNING fence
+"""  # noqa: S608  # the table's own name
 
 
 class LeaseLost(Exception):
@@ -48,25 +55,13 @@ class Lease:
 
 def claim(*, bot_id: uuid.UUID, worker: str) -> Lease | None:
     """Take the lease by the database's clock; None when another worker holds it."""
-    deadline = time.monotonic() + LEASE.total_seconds()
-    free = Q(lease_until__isnull=True) | Q(lease_until__lt=Now())
-    with transaction.atomic():
-        taken = (
-            Bot.objects.filter(pk=bot_id)
-            .filter(free | Q(lease_owner=worker))
-            .update(
-                fence=F("fence") + 1,
-                lease_owner=worker,
-                lease_until=models.ExpressionWrapper(
-                    Now() + LEASE, output_field=models.DateTimeField()
-                ),
-            )
-        )
-        if not taken:
-            return None
-        # The row stays locked until commit, so this is the fence just written.
-        fence = Bot.objects.values_list("fence", flat=True).get(pk=bot_id)
-    return Lease(bot_id=bot_id, fence=fence, deadline=deadline)
+    seconds = LEASE.total_seconds()
+    deadline = time.monotonic() + seconds
+    asked = {"bot": bot_id, "worker": worker, "seconds": seconds}
+    with connection.cursor() as cursor:
+        cursor.execute(CLAIM, asked)
+        row = cursor.fetchone()
+    return None if row is None else Lease(bot_id, fence=row[0], deadline=deadline)
 
 
 def release(*, lease: Lease, decided_in: str | None = None, **changes: object) -> None:

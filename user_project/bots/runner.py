@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final
 
+from celery.exceptions import SoftTimeLimitExceeded
 from django.db import transaction
 from django.db.models import F
 from django.db.models.functions import Least
@@ -80,6 +81,10 @@ def run_bot(
         # Still ours when the owner changed the bot, or when too little of it was left.
         release(lease=lease)
         return RunResult(claimed=False)
+    except SoftTimeLimitExceeded:
+        # The exchange was slow, not the bot wrong; the lease must not outlive the task.
+        release(lease=lease, next_tick_at=clock() + 5 * BUSY_TICK)
+        raise
     except Exception as error:
         _failed(lease=lease, error=error, now=clock())
         return RunResult(claimed=True)
@@ -94,9 +99,9 @@ def _run_claimed(*, lease: Lease, clock: Callable[[], datetime]) -> RunResult:
     for _ in range(ROUNDS):
         decided_in = bot.state
         cycle = open_cycle(bot)
-        if cycle is not None:
-            _catch_up(desk=desk, cycle=cycle)
-        facts = _facts(desk=desk, cycle=open_cycle(bot))
+        if cycle is not None and _catch_up(desk=desk, cycle=cycle):
+            cycle = open_cycle(bot)
+        facts = _facts(desk=desk, cycle=cycle)
         decision = decide(**facts)
         try:
             ambiguous = not _perform(
@@ -117,8 +122,11 @@ def open_cycle(bot: Bot) -> Cycle | None:
     return bot.cycles.exclude(state__in=TERMINAL_CYCLES).first()
 
 
-def _catch_up(*, desk: Desk, cycle: Cycle) -> None:
-    """Settle orders in doubt first, then read those whose fills we may have missed."""
+def _catch_up(*, desk: Desk, cycle: Cycle) -> bool:
+    """Settle orders in doubt first, then read those whose fills we may have missed.
+
+    Return whether anything may have changed.
+    """
     orders = list(cycle.orders.live().select_related("cycle"))
     # Told apart first: settling moves an order on, also to where nothing is to follow.
     doubtful = [order for order in orders if order.state in SETTLING]
@@ -126,17 +134,22 @@ def _catch_up(*, desk: Desk, cycle: Cycle) -> None:
     for order in doubtful:
         settle(desk=desk, order=order)
     if not known:
-        return
+        return bool(doubtful)
     views = {
         view.uuid: view
         for view in desk.adapter.list_orders(
             identifiers=[order.identifier for order in known]
         )
     }
-    for order in known:
-        view = views.get(order.exchange_uuid or "")
-        if view is None or order.state == OrderState.CANCELLING or moved(order, view):
-            _follow(desk=desk, order=order)
+    news = [
+        order
+        for order in known
+        for view in (views.get(order.exchange_uuid or ""),)
+        if view is None or order.state == OrderState.CANCELLING or moved(order, view)
+    ]
+    for order in news:
+        _follow(desk=desk, order=order)
+    return bool(doubtful or news)
 
 
 def _follow(*, desk: Desk, order: Order) -> None:

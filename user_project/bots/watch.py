@@ -24,6 +24,7 @@ from user_project.bots import minutes, prices, wakeups
 from user_project.bots.models import Bot, Order
 from user_project.exchanges.adapter import ExchangeAdapter
 from user_project.exchanges.order_feed import Notices
+from user_project.trading.lifecycle import OrderState
 from user_project.trading.orders import PriceQuote
 
 log = logging.getLogger(__name__)
@@ -42,6 +43,11 @@ WAKE_AGAIN: Final = timedelta(seconds=5)
 """A message may be lost: a bot that did not run by then is woken again."""
 CROSSED_AGAIN: Final = timedelta(seconds=2)
 """A trigger price may stay crossed; the bot then looks this often."""
+IN_DOUBT: Final = (
+    OrderState.POSTING,
+    OrderState.UNKNOWN,
+    OrderState.ABANDONED_WATCH,
+)
 BITCOIN: Final = "KRW-BTC"
 """Followed always: the crash brake looks at it."""
 
@@ -115,6 +121,7 @@ class Watcher:
         self._minute: datetime | None = None
         self._crossed_at: dict[uuid.UUID, datetime] = {}
         self._told: set[str] = set()
+        self._accepted: set[str] = set()
         self._moved: set[uuid.UUID] = set()
         self._opened: set[uuid.UUID] = set()
 
@@ -152,6 +159,17 @@ class Watcher:
         prices.publish(host=settings.UPBIT_BASE_URL, quotes=changed.values())
         self._mind_orders(now)
         return self._wake_due(changed, now)
+
+    def _mind_accepted(self, now: datetime) -> None:
+        """An order was put on the book: news only where its answer got lost.
+
+        While a worker holds the bot, it may just be reading that answer.
+        """
+        orders = Order.objects.filter(identifier__in=self._accepted)
+        held = orders.filter(bot__lease_until__gte=now)
+        in_doubt = orders.filter(state__in=IN_DOUBT).exclude(bot__lease_until__gte=now)
+        self._moved.update(in_doubt.values_list("bot_id", flat=True))
+        self._accepted = set(held.values_list("identifier", flat=True))
 
     def _keep_minute(self, quotes: Mapping[str, PriceQuote], now: datetime) -> None:
         minute = now.replace(second=0, microsecond=0)
@@ -245,6 +263,7 @@ class Watcher:
         """
         notices = self._orders.take()
         self._told |= notices.identifiers
+        self._accepted |= notices.accepted
         self._opened |= notices.opened
         for account_id in tuple(self._opened):
             self._reconcile_account(account_id)
@@ -253,6 +272,8 @@ class Watcher:
             told = Order.objects.filter(identifier__in=self._told)
             self._moved.update(told.values_list("bot_id", flat=True))
             self._told.clear()
+        if self._accepted:
+            self._mind_accepted(now)
         if self._moved:
             free = set(
                 Bot.objects.filter(pk__in=self._moved)

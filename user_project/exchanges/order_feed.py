@@ -34,6 +34,8 @@ class Notices(Generic[K]):
     """Of orders to which something happened."""
     opened: frozenset[K]
     """Accounts whose line was opened: what happened before, nobody told."""
+    accepted: frozenset[str] = frozenset()
+    """Identifiers of orders that were only accepted."""
 
 
 class OrderFeed(Generic[K]):
@@ -51,6 +53,7 @@ class OrderFeed(Generic[K]):
         self._lock = threading.Lock()
         self._identifiers: set[str] = set()
         self._opened: set[K] = set()
+        self._accepted: set[str] = set()
         self._lines: dict[K, tuple[ExchangeAdapter, Listener]] = {}
         self.heard_at: datetime | None = None
 
@@ -67,8 +70,12 @@ class OrderFeed(Generic[K]):
     def take(self) -> Notices[K]:
         """Return what was told since the last call."""
         with self._lock:
-            told = Notices(frozenset(self._identifiers), frozenset(self._opened))
-            self._identifiers, self._opened = set(), set()
+            told = Notices(
+                frozenset(self._identifiers),
+                frozenset(self._opened),
+                frozenset(self._accepted),
+            )
+            self._identifiers, self._opened, self._accepted = set(), set(), set()
             return told
 
     def stop(self) -> None:
@@ -91,7 +98,8 @@ class OrderFeed(Generic[K]):
             self.heard_at = at
             if not isinstance(event, OrderNotice) or event.identifier is None:
                 return
-            self._identifiers.add(event.identifier)
+            told = self._accepted if event.accepted_only else self._identifiers
+            told.add(event.identifier)
         self._rang.set()
 
     def _listen(self, key: K, adapter: ExchangeAdapter) -> Listener:

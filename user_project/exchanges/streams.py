@@ -36,6 +36,8 @@ class OrderNotice:
 
     identifier: str | None
     market: str
+    accepted_only: bool = False
+    """It was only put on the book: news for nobody who has the answer to his POST."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -151,6 +151,7 @@ def order_notice(told: dict[str, Any]) -> OrderNotice | None:
     return OrderNotice(
         identifier=None if identifier is None else str(identifier),
         market=str(told["code"]),
+        accepted_only=told.get("state") == "wait",
     )
 
 
