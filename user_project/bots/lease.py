@@ -6,7 +6,7 @@ import time
 import uuid
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Final
+from typing import Any, Final
 
 from django.db import connection
 
@@ -57,7 +57,7 @@ def claim(*, bot_id: uuid.UUID, worker: str) -> Lease | None:
     """Take the lease by the database's clock; None when another worker holds it."""
     seconds = LEASE.total_seconds()
     deadline = time.monotonic() + seconds
-    asked = {"bot": bot_id, "worker": worker, "seconds": seconds}
+    asked: dict[str, Any] = {"bot": bot_id, "worker": worker, "seconds": seconds}
     with connection.cursor() as cursor:
         cursor.execute(CLAIM, asked)
         row = cursor.fetchone()

@@ -44,7 +44,7 @@ from user_project.trading.lifecycle import (
     OrderState,
     next_state,
 )
-from user_project.trading.orders import PriceQuote
+from user_project.trading.orders import OrderKind, PriceQuote
 
 log = logging.getLogger(__name__)
 
@@ -96,10 +96,10 @@ def _run_claimed(*, lease: Lease, clock: Callable[[], datetime]) -> RunResult:
         bot=bot, lease=lease, adapter=adapter_for(account=bot.account), clock=clock
     )
     decision, ambiguous = Decision(next_tick_at=clock() + IDLE_TICK), False
-    for _ in range(ROUNDS):
+    for number in range(ROUNDS):
         decided_in = bot.state
         cycle = open_cycle(bot)
-        if cycle is not None and _catch_up(desk=desk, cycle=cycle):
+        if cycle is not None and _catch_up(desk=desk, cycle=cycle, again=number > 0):
             cycle = open_cycle(bot)
         facts = _facts(desk=desk, cycle=cycle)
         decision = decide(**facts)
@@ -122,15 +122,20 @@ def open_cycle(bot: Bot) -> Cycle | None:
     return bot.cycles.exclude(state__in=TERMINAL_CYCLES).first()
 
 
-def _catch_up(*, desk: Desk, cycle: Cycle) -> bool:
+def _catch_up(*, desk: Desk, cycle: Cycle, again: bool) -> bool:
     """Settle orders in doubt first, then read those whose fills we may have missed.
 
-    Return whether anything may have changed.
+    *again* within one run: only those that move by themselves in a moment. Return
+    whether anything may have changed.
     """
     orders = list(cycle.orders.live().select_related("cycle"))
     # Told apart first: settling moves an order on, also to where nothing is to follow.
     doubtful = [order for order in orders if order.state in SETTLING]
-    known = [order for order in orders if order.state not in SETTLING]
+    known = [
+        order
+        for order in orders
+        if order.state not in SETTLING and not (again and _rests(order))
+    ]
     for order in doubtful:
         settle(desk=desk, order=order)
     if not known:
@@ -150,6 +155,10 @@ def _catch_up(*, desk: Desk, cycle: Cycle) -> bool:
     for order in news:
         _follow(desk=desk, order=order)
     return bool(doubtful or news)
+
+
+def _rests(order: Order) -> bool:
+    return order.kind == OrderKind.LIMIT and order.state == OrderState.OPEN
 
 
 def _follow(*, desk: Desk, order: Order) -> None:
