@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Final
 
@@ -48,17 +48,25 @@ def reconcile_all(*, clock: Callable[[], datetime]) -> None:
             log.exception("account %s was not reconciled", account.pk)
 
 
-def reconcile_account(*, account: ExchangeAccount, now: datetime) -> Reconciliation:
+def reconcile_account(
+    *, account: ExchangeAccount, now: datetime, apply: bool = True
+) -> Reconciliation:
     """Read our live orders and all open ones; quarantine what cannot be explained.
 
     Foreign orders, the owner's own, are never touched. Nothing is booked here: the
-    bots concerned are woken and book under their own lease.
+    bots concerned are woken and book under their own lease. Without *apply* it is only
+    looked.
     """
     try:
         return _reconcile(
-            account=account, adapter=adapter_for(account=account), now=now
+            account=account,
+            adapter=adapter_for(account=account),
+            now=now,
+            apply=apply,
         )
     except KeyRefused as error:
+        if not apply:
+            return Reconciliation(account=str(account), problem=str(error))
         ExchangeAccount.objects.filter(pk=account.pk).update(
             key_problem=str(error)[:200]
         )
@@ -68,7 +76,7 @@ def reconcile_account(*, account: ExchangeAccount, now: datetime) -> Reconciliat
 
 
 def _reconcile(
-    *, account: ExchangeAccount, adapter: ExchangeAdapter, now: datetime
+    *, account: ExchangeAccount, adapter: ExchangeAdapter, now: datetime, apply: bool
 ) -> Reconciliation:
     live = list(Order.objects.live().filter(bot__account=account))
     sent = [order for order in live if order.state != OrderState.INTENT]
@@ -80,17 +88,20 @@ def _reconcile(
         order.bot_id for order in sent if _moved(order, views.get(order.identifier))
     }
     strangers = _strangers(adapter.list_orders())
+    found = Reconciliation(
+        account=str(account),
+        live=len(live),
+        woken=len(bots),
+        unknown_to_us=tuple(strangers),
+    )
+    if not apply:
+        return found
     if strangers:
         _quarantine(account=account, identifiers=strangers, now=now)
     bots |= deficits.note(account=account, balances=adapter.get_balances(), now=now)
     woken = Bot.objects.filter(pk__in=bots).update(next_tick_at=now)
     ExchangeAccount.objects.filter(pk=account.pk).update(reconciled_at=now)
-    return Reconciliation(
-        account=str(account),
-        live=len(live),
-        woken=woken,
-        unknown_to_us=tuple(strangers),
-    )
+    return replace(found, woken=woken)
 
 
 def _moved(order: Order, view: OrderView | None) -> bool:

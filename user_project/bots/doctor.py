@@ -1,0 +1,144 @@
+"""Is everything there that bots need? One line each, with what to do about it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Final
+
+import redis
+from django.conf import settings
+from django.db import DatabaseError, connection
+from django.db.migrations.executor import MigrationExecutor
+
+from user_project.accounts.keys import KeysUnreadable, open_keys
+from user_project.accounts.models import ExchangeAccount
+from user_project.accounts.services import AccountProblem, adapter_for
+from user_project.bots.models import Brake, Order, QueueHeartbeat
+from user_project.bots.switches import RECONCILE_MAX_AGE, server_switch
+from user_project.central_api.services import freshness, latest_snapshot
+from user_project.exchanges.adapter import ExchangeError
+from user_project.trading.lifecycle import OrderState
+
+SILENT: Final = timedelta(seconds=60)
+UNSETTLED: Final = timedelta(minutes=10)
+OK, WARN, FAIL = "ok", "warn", "fail"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Check:
+    """What was looked at, how it is (ok, warn, fail), and what to do."""
+
+    name: str
+    level: str
+    text: str
+
+
+def examine(*, now: datetime) -> list[Check]:
+    """Look at everything; without the database nothing else can be said."""
+    try:
+        database = _database()
+    except DatabaseError as error:
+        text = f"연결할 수 없습니다: {str(error).strip()}. DATABASE_URL을 확인하세요."
+        return [Check(name="database", level=FAIL, text=text)]
+    parts: tuple[Callable[[datetime], Iterator[Check]], ...] = (
+        *(_redis, _queues, _central, _accounts, _orders, _switches),
+    )
+    return [database, *(check for part in parts for check in part(now))]
+
+
+def _database() -> Check:
+    executor = MigrationExecutor(connection)
+    missing = executor.migration_plan(executor.loader.graph.leaf_nodes())
+    if missing:
+        text = f"마이그레이션 {len(missing)}개 남음. `manage_user.py migrate`를 하세요."
+        return Check(name="database", level=FAIL, text=text)
+    return Check(name="database", level=OK, text="연결됨, 마이그레이션 최신")
+
+
+def _redis(now: datetime) -> Iterator[Check]:
+    try:
+        with redis.Redis.from_url(settings.REDIS_URL, socket_timeout=2) as client:
+            client.ping()
+    except redis.RedisError as error:
+        text = f"응답이 없습니다: {error}. 그동안 봇을 깨울 수 없습니다."
+        yield Check(name="redis", level=FAIL, text=text)
+    else:
+        yield Check(name="redis", level=OK, text="응답함")
+
+
+def _queues(now: datetime) -> Iterator[Check]:
+    seen = dict(QueueHeartbeat.objects.values_list("queue", "seen_at"))
+    shards = [f"bots.{number}" for number in range(settings.SHARDS)]
+    for queue in (*shards, "reconcile", "pull"):
+        at = seen.get(queue)
+        if at is not None and now - at <= SILENT:
+            age = int((now - at).total_seconds())
+            yield Check(name=f"queue {queue}", level=OK, text=f"{age}초 전 응답")
+        else:
+            text = (
+                "작업자가 응답하지 않습니다. 작업자와 watch가 켜져 있는지 확인하세요."
+            )
+            yield Check(name=f"queue {queue}", level=FAIL, text=text)
+
+
+def _central(now: datetime) -> Iterator[Check]:
+    fresh = freshness(snapshot=latest_snapshot(), now=now)
+    level = OK if fresh.level == "fresh" else WARN
+    yield Check(name="central", level=level, text=fresh.reason)
+
+
+def _accounts(now: datetime) -> Iterator[Check]:
+    accounts = ExchangeAccount.objects.all()
+    if not accounts:
+        text = "계정이 없습니다. `manage_user.py create_account`로 추가하세요."
+        yield Check(name="accounts", level=WARN, text=text)
+    for account in accounts:
+        name = f"account {account.name}"
+        problem = _account_problem(account, now=now)
+        if problem:
+            yield Check(name=name, level=FAIL, text=problem)
+        else:
+            yield Check(name=name, level=OK, text="키가 열리고 거래소가 답함")
+
+
+def _account_problem(account: ExchangeAccount, *, now: datetime) -> str:
+    if account.quarantined_at:
+        return f"격리됨: {account.quarantine_reason}"
+    if account.key_problem:
+        return account.key_problem
+    try:
+        open_keys(account=account)
+        adapter_for(account=account).get_balances()
+    except (KeysUnreadable, AccountProblem, ExchangeError) as error:
+        return str(error)
+    last = account.reconciled_at
+    if last is None or now - last > RECONCILE_MAX_AGE:
+        return (
+            "최근에 대조하지 않았습니다. `manage_user.py reconcile --apply`를 하세요."
+        )
+    return ""
+
+
+def _orders(now: datetime) -> Iterator[Check]:
+    doubtful = Order.objects.filter(
+        state__in=(OrderState.POSTING, OrderState.UNKNOWN),
+        created_at__lt=now - UNSETTLED,
+    ).count()
+    if doubtful:
+        text = f"10분 넘게 결과를 모르는 주문 {doubtful}건. 관리자 화면에서 확인하세요."
+        yield Check(name="orders", level=FAIL, text=text)
+    else:
+        yield Check(name="orders", level=OK, text="결과를 모르는 주문 없음")
+
+
+def _switches(now: datetime) -> Iterator[Check]:
+    if server_switch().kill_switch_at:
+        text = "서버 비상 정지가 켜져 있습니다. 관리자 화면에서 끕니다."
+        yield Check(name="kill switch", level=WARN, text=text)
+    for brake in Brake.objects.filter(until__gt=now):
+        text = f"{brake.reason}: {brake.until:%H:%M}까지 새 차수를 사지 않습니다."
+        yield Check(name="brake", level=WARN, text=text)
+    live = "켜짐" if settings.LIVE_TRADING else "꺼짐"
+    yield Check(name="live trading", level=OK, text=f"서버 스위치 {live}")
