@@ -16,12 +16,18 @@ from urllib.request import urlopen
 import psycopg2
 import pytest
 import redis
+from celery import Celery
 
 from deploy.user_world import UserWorld, user_world
 
 PATIENCE_SECONDS = 60.0
 MARKETS = ("KRW-BTC", "KRW-ETH", "KRW-XRP")
 BOT = {"account": 0, "budget": 1_000_000, "stages": 6, "level": "aggressive"}
+HASTY = {
+    "user_project.celery": "tests.system.hasty_worker",
+    "pull,housekeeping": "housekeeping",
+    "pull@%h": "hasty@%h",
+}
 _AUDIT = """
 import django; django.setup()
 from django.utils import timezone
@@ -236,6 +242,31 @@ def test_a_database_restarted_while_an_order_is_under_way(
     settled = lambda: town.is_settled(bot, bought=1)  # noqa: E731
     until(town, settled, what="the first stage, after the database is back")
     assert town.held("KRW-XRP") == town.volume(bot)
+
+
+def test_a_worker_that_consumes_nothing_any_more_starts_again(town: Town) -> None:
+    worker = town.world.processes.workers["pull"]
+    command = tuple(HASTY.get(word, word) for word in worker.command)
+    town.world.supervisor.start(replace(worker, name="hasty", command=command))
+    beats = "SELECT seen_at FROM bots_queueheartbeat WHERE queue = 'housekeeping'"
+    until(town, lambda: town.rows(beats), what="a sign of life")
+    first = town.world.supervisor.pid("hasty")
+
+    # Alive and connected, yet deaf, as after a bad reconnection.
+    app = Celery(broker=town.world.env["REDIS_URL"], set_as_current=False)
+    app.conf.broker_transport_options = {"global_keyprefix": "du:"}
+    until(
+        town,
+        lambda: app.control.cancel_consumer("housekeeping", reply=True),
+        what="a worker that was told",
+    )
+
+    started = lambda: town.world.supervisor.restarts("hasty")  # noqa: E731
+    until(town, started, what="the end of the deaf worker")
+    (last,) = town.rows(beats)
+    until(town, lambda: town.rows(beats) > [last], what="a new sign of life")
+    assert town.world.supervisor.pid("hasty") != first
+    town.world.supervisor.stop("hasty")
 
 
 def test_in_the_end_all_books_agree(town: Town, bots: dict[str, str]) -> None:
