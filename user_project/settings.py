@@ -41,15 +41,14 @@ def _required(name: str, stand_in: str) -> str:
     return value
 
 
-def _key_encryption_key() -> bytes:
-    text = _required("DANTARO_KEYS_KEK", base64.b64encode(bytes(32)).decode())
+def _key_encryption_key(name: str, text: str) -> bytes:
     try:
         key = base64.b64decode(text, validate=True)
     except ValueError:
         key = b""
     if len(key) != 32:
         raise ImproperlyConfigured(
-            "DANTARO_KEYS_KEK must be 32 bytes in base64. Make one with: python3 -c"
+            f"{name} must be 32 bytes in base64. Make one with: python3 -c"
             " 'import base64, os; print(base64.b64encode(os.urandom(32)).decode())'"
         )
     return key
@@ -198,7 +197,15 @@ UPBIT_BASE_URL = env.str("UPBIT_BASE_URL", default="https://api.upbit.com")
 """Where prices and order rules come from, and the host of new paper accounts."""
 RATE_FACTOR = env.float("DANTARO_RATE_FACTOR", default=1.0)
 LIVE_TRADING = env.bool("DANTARO_LIVE_TRADING", default=False)
-KEYS_KEK = _key_encryption_key()
+KEYS_KEK = _key_encryption_key(
+    "DANTARO_KEYS_KEK",
+    _required("DANTARO_KEYS_KEK", base64.b64encode(bytes(32)).decode()),
+)
+_old_kek = env.str("DANTARO_KEYS_KEK_OLD", default="")
+KEYS_KEK_OLD = (
+    _key_encryption_key("DANTARO_KEYS_KEK_OLD", _old_kek) if _old_kek else None
+)
+"""Only while `rotate_keks` moves the stored keys to a new KEK."""
 INSTANCE = env.str("DANTARO_INSTANCE", default="main")
 """Part of every order identifier: two installations on one account never collide."""
 SHARDS = env.int("DANTARO_SHARDS", default=2)

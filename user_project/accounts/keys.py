@@ -72,6 +72,28 @@ def open_keys(*, account: ExchangeAccount) -> ExchangeKeys:
     return ExchangeKeys(access_key=access_key, secret_key=secret_key)
 
 
+def rewrap_keys(*, account: ExchangeAccount, old_kek: bytes) -> bytes | None:
+    """Return the envelope wrapped with the present KEK; None when it is already.
+
+    Only the data key is opened, never the exchange keys. Raises KeysUnreadable when
+    neither KEK opens it.
+    """
+    try:
+        envelope = json.loads(bytes(account.sealed_keys))
+        if envelope["kek"] == _kek_id():
+            return None
+        context = _context(account, "key")
+        data_key = _decrypt(old_kek, envelope["wrapped"], context)
+    except (InvalidTag, ValueError, KeyError, TypeError) as error:
+        raise KeysUnreadable(
+            "DANTARO_KEYS_KEK_OLD로 열리지 않습니다. 키를 저장할 때의 값을 넣거나 거래소"
+            " 키를 다시 입력하세요."
+        ) from error
+    envelope["kek"] = _kek_id()
+    envelope["wrapped"] = _encrypt(settings.KEYS_KEK, data_key, context)
+    return json.dumps(envelope).encode()
+
+
 def _kek_id() -> str:
     """Name the key-encrypting key without telling anything about it."""
     return hashlib.sha256(b"dantaro kek id|" + settings.KEYS_KEK).hexdigest()[:12]

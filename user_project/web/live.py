@@ -1,0 +1,83 @@
+"""The owner's own switch for real money: what can be lost, in plain words, then consent."""
+
+from __future__ import annotations
+
+import uuid
+from typing import Any
+
+from django.contrib import messages
+from django.contrib.auth.decorators import login_required
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, redirect, render
+from django.utils import timezone
+from django.utils.translation import gettext as _
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_http_methods
+from django_ratelimit.core import get_usage
+
+from user_project.bots import live, services
+from user_project.bots.models import Bot
+from user_project.bots.options import options_of
+from user_project.bots.problems import BotProblem
+
+RATE = "10/m"
+
+
+@login_required
+@never_cache
+@require_http_methods(["GET", "HEAD", "POST"])
+def live_consent(request: HttpRequest, bot_id: uuid.UUID) -> HttpResponse:
+    """Say what can be lost; switch real money on with password and words, off at once."""
+    bots = Bot.objects.for_user(request.user).select_related("account")
+    bot = get_object_or_404(bots, pk=bot_id)
+    if request.method != "POST":
+        return _page(request, bot)
+    try:
+        if request.POST.get("step") == "off":
+            live.disable_live(bot=bot, now=timezone.now())
+            messages.success(request, _("실전투자를 껐습니다."))
+        else:
+            _check_password(request)
+            consent = request.POST.get("consent", "")
+            live.enable_live(bot=bot, consent=consent, now=timezone.now())
+            messages.success(request, _("실전투자를 켰습니다."))
+    except BotProblem as problem:
+        return _page(request, bot, problem=problem.message, status=400)
+    return redirect("bot", bot_id=bot.pk)
+
+
+def _check_password(request: HttpRequest) -> None:
+    usage = get_usage(request, group="consent", key="user", rate=RATE, increment=True)
+    if usage is not None and usage["should_limit"]:
+        raise BotProblem(
+            "TOO_OFTEN", _("너무 자주 시도했습니다. 1분 뒤에 다시 하세요.")
+        )
+    owner: Any = request.user
+    if not owner.check_password(request.POST.get("password", "")):
+        raise BotProblem(
+            "WRONG_PASSWORD",
+            _("비밀번호가 틀립니다. 로그인 비밀번호를 다시 입력하세요."),
+        )
+
+
+def _page(
+    request: HttpRequest, bot: Bot, *, problem: str = "", status: int = 200
+) -> HttpResponse:
+    context = {
+        "bot": bot,
+        "words": live.CONSENT,
+        "problem": problem,
+        "plan": _plan(request, bot),
+    }
+    return render(request, "web/live.html", context, status=status)
+
+
+def _plan(request: HttpRequest, bot: Bot) -> Any:
+    """The plan as it would be now; without one the budget says what can be lost."""
+    try:
+        preview = services.preview_bot(
+            owner=request.user, options=options_of(bot), now=timezone.now()
+        )
+    except BotProblem:
+        return None
+    return preview.plan
