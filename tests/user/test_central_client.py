@@ -22,7 +22,7 @@ from tests.user.central_stub import (
     running_stub,
     serve_symbols,
 )
-from tests.user.factories import NOW
+from tests.user.factories import NOW, make_snapshot
 from user_project.central_api import client as client_module
 from user_project.central_api import services
 from user_project.central_api.client import CentralAPIClient, CentralUnavailable
@@ -368,3 +368,47 @@ def _store(*, as_of: datetime = NOW, **changes: Any) -> CentralSnapshot:
         now=NOW - timedelta(minutes=1),
     )
     return CentralSnapshot.objects.get(run_id="good")
+
+
+class TestBackPressure:
+    """Central says when its next run can be there; asking before is useless."""
+
+    @pytest.fixture(autouse=True)
+    def answered(self, monkeypatch: pytest.MonkeyPatch, db: None) -> list[str]:
+        outcomes = ["unchanged"]
+        monkeypatch.setattr(
+            services,
+            "pull",
+            lambda **_: services.PullResult(outcome=outcomes[-1]),
+        )
+        return outcomes
+
+    def next_pull(self, now: datetime) -> timedelta:
+        services.PullState.objects.update(next_pull_at=None)
+        services.pull_if_due(now=now)
+        at = services.PullState.objects.get(pk=1).next_pull_at
+        assert at is not None
+        return at - now
+
+    @pytest.mark.parametrize(
+        ("minutes", "least", "most"), [(4, 240, 260), (0, 40, 80), (600, 600, 600)]
+    )
+    def test_the_next_pull_waits_for_the_next_run(
+        self, minutes: int, least: int, most: int
+    ) -> None:
+        now = NOW
+        later = now + timedelta(minutes=minutes)
+        make_snapshot(now, next_run_at=later.isoformat())
+        waits = [self.next_pull(now + timedelta(seconds=n)) for n in range(5)]
+        for number, wait in enumerate(waits):
+            seconds = wait.total_seconds() + (number if minutes == 4 else 0)
+            assert least <= seconds <= most
+
+    def test_a_failed_pull_is_tried_again_within_the_period(
+        self, answered: list[str]
+    ) -> None:
+        now = NOW
+        answered.append("failed")
+        later = now + timedelta(minutes=4)
+        make_snapshot(now, next_run_at=later.isoformat())
+        assert self.next_pull(now).total_seconds() <= 80

@@ -27,6 +27,7 @@ BREAKER_PAUSE_SECONDS: Final = (10, 30)
 WARN_AGE: Final = timedelta(minutes=10)
 LONGEST_AGE: Final = timedelta(minutes=60)
 """Whatever validity central claims, older support levels open no new round."""
+LONGEST_PARKED: Final = timedelta(minutes=10)
 JITTER_SHARE: Final = 1 / 3
 """Installations spread their pulls by this share of the period."""
 
@@ -72,9 +73,30 @@ def pull_if_due(*, now: datetime, extra_symbols: Sequence[str] = ()) -> PullResu
     period = settings.PULL_SECONDS
     # The same installation always pulls at its own place within the period.
     spread = random.Random(f"{settings.INSTANCE}|{now.isoformat()}")  # noqa: S311
-    wait = period * (1 + JITTER_SHARE * spread.uniform(-1, 1))
-    PullState.objects.filter(pk=1).update(next_pull_at=now + timedelta(seconds=wait))
-    return pull(now=now, extra_symbols=extra_symbols)
+    wait = timedelta(seconds=period * (1 + JITTER_SHARE * spread.uniform(-1, 1)))
+    # First, so that a process that dies while it pulls does not pull at once again.
+    PullState.objects.filter(pk=1).update(next_pull_at=now + wait)
+    result = pull(now=now, extra_symbols=extra_symbols)
+    if result.outcome in ("new", "unchanged"):
+        later = timedelta(seconds=period * JITTER_SHARE * spread.random())
+        next_pull_at = _after_next_run(now=now, earliest=now + wait, spread=later)
+        PullState.objects.filter(pk=1).update(next_pull_at=next_pull_at)
+    return result
+
+
+def _after_next_run(
+    *, now: datetime, earliest: datetime, spread: timedelta
+) -> datetime:
+    """Return when to ask again: not before central's next run can be there.
+
+    Central lengthens our period by that; a wrong announcement parks us for ten minutes
+    at most.
+    """
+    snapshot = latest_snapshot()
+    if snapshot is None:
+        return earliest
+    announced = min(snapshot.next_run_at + spread, now + LONGEST_PARKED)
+    return max(earliest, announced)
 
 
 def pull(
