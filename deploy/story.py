@@ -17,6 +17,7 @@ from rich.console import Console
 from rich.table import Table
 
 from common.money import plain
+from deploy.management import CommandFailed
 from deploy.stack import Stack
 from deploy.story_clients import ApiError, CentralApi, UserApi
 from deploy.story_ledger import LedgerProof, compare_with_exchange
@@ -26,11 +27,9 @@ PULL_SECONDS = 60.0
 CYCLE_SECONDS = 300.0
 LEDGER_SECONDS = 60.0
 POLL_SECONDS = 1.0
-CHOSEN_COINS = 2
-AUTO_BOTS = 3
 SHOWN_RANKS = 10
 OPTIONS = {
-    "budget": "1500000",
+    "budget": "700000",
     "stages": 5,
     "level": "aggressive",
     "take_profit": "0.005",
@@ -38,6 +37,30 @@ OPTIONS = {
     "cycle_cooldown_seconds": 20,
 }
 """Small steps and short pauses, so that a round closes while somebody watches."""
+AUTO = ""
+WAYS: tuple[tuple[str, int | str, dict[str, Any]], ...] = (
+    ("each stage larger", 0, {}),
+    ("a second bot on the same coin", 0, {"shape": "equal"}),
+    ("linear amounts, three stages rest", 1, {"shape": "linear", "resting_stages": 3}),
+    (
+        "an own table of stages",
+        2,
+        {
+            "stage_table": [
+                {"drop": "0", "weight": "1"},
+                {"drop": "0.012", "weight": "1.5"},
+                {"drop": "0.03", "weight": "2"},
+            ]
+        },
+    ),
+    ("trailing take profit", 3, {"trailing": "0.002", "take_profit": "0.004"}),
+    ("stop below the last stage", 4, {"stop_below_last": "0.01"}),
+    ("protects its break-even", 5, {"break_even_after": "0.004", "max_hold_hours": 24}),
+    ("one round only", 6, {"max_cycles": 1}),
+    ("chooses its coin, reinvests half", AUTO, {"reinvest": "0.5"}),
+    ("chooses its coin, begins again lower", AUTO, {"reentry": "last_sell"}),
+)
+"""What the ten bots do differently: words, rank of the coin (or its own choice), options."""
 
 
 class StoryFailed(Exception):
@@ -53,6 +76,7 @@ def play(stack: Stack) -> bool:
         story.analysis()
         story.preview()
         story.start_bots()
+        story.by_hand()
         story.follow()
         story.proof()
     except (StoryFailed, ApiError) as problem:
@@ -117,17 +141,31 @@ class Story:
         )
 
     def start_bots(self) -> None:
-        """Two coins chosen by hand, the others by the bots themselves."""
-        self._chapter("3. Bots start: paper money, the production order path")
-        ranked = [
-            c["symbol"] for c in self._central.recommendations()["recommendations"]
-        ]
-        chosen = ranked[:CHOSEN_COINS]
-        autos = min(AUTO_BOTS, len(ranked) - len(chosen))
-        for market in [*chosen, *[""] * autos]:
-            self._create({**OPTIONS, "market": market})
+        """Ten bots, each in another way; two of them on one coin."""
+        self._chapter("3. Ten bots start: paper money, the production order path")
+        ranking = self._central.recommendations()["recommendations"]
+        ranked = [coin["symbol"] for coin in ranking]
+        for words, rank, options in WAYS:
+            market = AUTO if rank == AUTO else ranked[int(rank) % len(ranked)]
+            self._create({**OPTIONS, **options, "market": market}, words)
         if not self._names:
             raise StoryFailed("no bot could be created")
+
+    def by_hand(self) -> None:
+        """The owner's hand: pause and resume, a kill switch, a stop that is only looked at."""
+        self._chapter("3b. The owner's hand")
+        first, *_, last = self._names
+        self._user.post(f"bots/{last}/pause", {})
+        self._user.post(f"bots/{last}/resume", {})
+        for on in (True, False):
+            self._user.post(f"bots/{first}/kill-switch", {"on": on})
+        self._say("One bot paused and resumed; one kill switch turned on and off.")
+        effects = self._user.post("emergency-stop", {"sell_all": True})["effects"]
+        worth = sum(Decimal(effect["estimated_won"] or 0) for effect in effects)
+        self._say(
+            f"An emergency stop would now concern {len(effects)} bots and sell coins"
+            f" worth {_won(str(worth))}; it was only looked at."
+        )
 
     def follow(self) -> None:
         """Print the bots' diaries until a round has closed in profit."""
@@ -170,6 +208,7 @@ class Story:
             f"{proof.orders} orders and {proof.trades} trades read again one by one:"
             " volumes, amounts and fees equal."
         )
+        self._audit(deadline)
 
     def addresses(self) -> None:
         """Say where to look on."""
@@ -197,17 +236,36 @@ class Story:
 
     # --- single steps -----------------------------------------------------------
 
-    def _create(self, options: dict[str, Any]) -> None:
+    def _create(self, options: dict[str, Any], words: str) -> None:
         try:
             bot: dict[str, Any] = self._user.post("bots", options)
         except ApiError as refusal:
             # A coin may have fallen below its levels since the ranking.
-            self._say(f"[yellow]{options['market'] or 'auto'}: {refusal}[/]")
+            coin = options["market"] or "auto"
+            self._say(f"[yellow]{words} ({coin}): {refusal}[/]")
             return
         row = bot.get("bot", bot)
         self._names[row["id"]] = f"{row['name']} {row['market']}".strip()
         self._user.post(f"bots/{row['id']}/start", {})
-        self._say(f"{self._names[row['id']]}: budget {_won(row['budget'])}, started")
+        self._say(f"{self._names[row['id']]}: {words}, started")
+
+    def _audit(self, deadline: float) -> None:
+        """The user server's own check of its books, with fresh reads of the exchange."""
+        while True:
+            # A fill between two reads looks like a difference for a moment.
+            findings = self._findings()
+            if findings == "[]":
+                break
+            if time.monotonic() > deadline:
+                raise StoryFailed(f"the audit found {findings[:300]}")
+            time.sleep(POLL_SECONDS)
+        self._say("manage_user.py audit: every rule of the books holds.")
+
+    def _findings(self) -> str:
+        try:
+            return self._stack.manage("user", "audit", "--json").splitlines()[-1]
+        except CommandFailed as error:
+            return str(error)
 
     def _compare(self) -> LedgerProof:
         access_key, secret_key = self._stack.paper_keys
