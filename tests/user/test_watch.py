@@ -305,7 +305,7 @@ class TestFailures:
             if len(asked) == 1:
                 raise OperationalError("broker away")
 
-        wakened.watcher._reconcile_account = send
+        wakened.watcher._news._reconcile_account = send
         with pytest.raises(OperationalError):
             wakened.step()
         wakened.step()

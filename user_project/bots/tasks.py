@@ -34,7 +34,11 @@ def run_bots(self: Task[Any, Any], /, *, bot_ids: list[str], **_: Any) -> None:
     worker = self.request.hostname or "worker"
     deadline = time.monotonic() + BATCH_BUDGET_SECONDS
     for position, bot_id in enumerate(bot_ids):
-        is_slow = _run(bot_id, worker)
+        try:
+            is_slow = _run(bot_id, worker)
+        except (DatabaseError, InterfaceError) as error:
+            log.warning("the database is away, the watcher wakes again: %s", error)
+            return
         rest = bot_ids[position + 1 :]
         if rest and (is_slow or time.monotonic() > deadline):
             # One slow exchange call must not hold up the others of the batch.
@@ -49,9 +53,6 @@ def _run(bot_id: str, worker: str) -> bool:
         result = run_bot(bot_id=uuid.UUID(bot_id), worker=worker, clock=timezone.now)
     except SoftTimeLimitExceeded:
         log.warning("bot %s took too long", bot_id)
-        return True
-    except (DatabaseError, InterfaceError) as error:
-        log.warning("bot %s: the database is away: %s", bot_id, error)
         return True
     return result.ambiguous
 

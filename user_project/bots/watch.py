@@ -21,10 +21,10 @@ from kombu.exceptions import OperationalError
 from user_project.accounts.models import ExchangeAccount
 from user_project.accounts.services import AccountProblem, adapter_for
 from user_project.bots import minutes, prices, wakeups
-from user_project.bots.models import Bot, Order
+from user_project.bots.models import Bot
+from user_project.bots.order_news import OrderNews
 from user_project.exchanges.adapter import ExchangeAdapter
 from user_project.exchanges.order_feed import Notices
-from user_project.trading.lifecycle import OrderState
 from user_project.trading.orders import PriceQuote
 
 log = logging.getLogger(__name__)
@@ -43,11 +43,6 @@ WAKE_AGAIN: Final = timedelta(seconds=5)
 """A message may be lost: a bot that did not run by then is woken again."""
 CROSSED_AGAIN: Final = timedelta(seconds=2)
 """A trigger price may stay crossed; the bot then looks this often."""
-IN_DOUBT: Final = (
-    OrderState.POSTING,
-    OrderState.UNKNOWN,
-    OrderState.ABANDONED_WATCH,
-)
 BITCOIN: Final = "KRW-BTC"
 """Followed always: the crash brake looks at it."""
 
@@ -112,7 +107,7 @@ class Watcher:
         self._wake = wake
         self._waiting = waiting
         self._reconcile = reconcile
-        self._reconcile_account = reconcile_account
+        self._news = OrderNews(reconcile_account=reconcile_account)
         self._clock = clock
         self._last_step_at: datetime | None = None
         self._heard_at: datetime | None = None
@@ -120,10 +115,6 @@ class Watcher:
         self._followed_at: datetime | None = None
         self._minute: datetime | None = None
         self._crossed_at: dict[uuid.UUID, datetime] = {}
-        self._told: set[str] = set()
-        self._accepted: set[str] = set()
-        self._moved: set[uuid.UUID] = set()
-        self._opened: set[uuid.UUID] = set()
 
     def run(self, *, stopping: Callable[[], bool], rang: threading.Event) -> None:
         """Step at least once a second until told to stop; no failure ends the watch.
@@ -157,19 +148,8 @@ class Watcher:
             changed = self._prices.quotes()
             self._keep_minute(changed, now)
         prices.publish(host=settings.UPBIT_BASE_URL, quotes=changed.values())
-        self._mind_orders(now)
+        self._news.mind(self._orders.take(), now=now)
         return self._wake_due(changed, now)
-
-    def _mind_accepted(self, now: datetime) -> None:
-        """An order was put on the book: news only where its answer got lost.
-
-        While a worker holds the bot, it may just be reading that answer.
-        """
-        orders = Order.objects.filter(identifier__in=self._accepted)
-        held = orders.filter(bot__lease_until__gte=now)
-        in_doubt = orders.filter(state__in=IN_DOUBT).exclude(bot__lease_until__gte=now)
-        self._moved.update(in_doubt.values_list("bot_id", flat=True))
-        self._accepted = set(held.values_list("identifier", flat=True))
 
     def _keep_minute(self, quotes: Mapping[str, PriceQuote], now: datetime) -> None:
         minute = now.replace(second=0, microsecond=0)
@@ -246,7 +226,8 @@ class Watcher:
             return
         self._followed_at = now
         active = Bot.objects.active()
-        markets = set(active.exclude(market="").values_list("market", flat=True))
+        named = active.exclude(market="").order_by("market").distinct()
+        markets = set(named.values_list("market", flat=True))
         self._prices.want(markets | {BITCOIN})
         accounts = ExchangeAccount.objects.usable().filter(
             bots__in=active, key_problem=""
@@ -254,34 +235,6 @@ class Watcher:
         self._orders.follow(_adapters(accounts.distinct()))
         if not markets:
             self._heard_at = None  # nobody waits for news: silence is no gap
-
-    def _mind_orders(self, now: datetime) -> None:
-        """Make the bots due to whose orders something happened.
-
-        A bot that a worker holds may have read its orders just before: it becomes due
-        when the worker lets go.
-        """
-        notices = self._orders.take()
-        self._told |= notices.identifiers
-        self._accepted |= notices.accepted
-        self._opened |= notices.opened
-        for account_id in tuple(self._opened):
-            self._reconcile_account(account_id)
-            self._opened.discard(account_id)
-        if self._told:
-            told = Order.objects.filter(identifier__in=self._told)
-            self._moved.update(told.values_list("bot_id", flat=True))
-            self._told.clear()
-        if self._accepted:
-            self._mind_accepted(now)
-        if self._moved:
-            free = set(
-                Bot.objects.filter(pk__in=self._moved)
-                .free(now=now)
-                .values_list("pk", flat=True)
-            )
-            Bot.objects.filter(pk__in=free).update(next_tick_at=now)
-            self._moved -= free
 
 
 def _adapters(
