@@ -52,7 +52,7 @@ bench-simulator: setup ## measure the simulator beside its baselines (2 minutes)
 bench-central: setup ## measure the central server beside its peers (10 minutes)
 	@$(RUN) -m deploy.bench_central
 
-bench-user: setup ## measure the user server beside naive ways (5 minutes)
+bench-user: setup ## measure the user server beside naive ways (4 minutes)
 	@$(RUN) -m deploy.bench_user
 
 lock: setup ## resolve requirements/*.in again into the lock files
