@@ -5,6 +5,7 @@ Nothing of Django is imported here: this file is read before the settings are.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 import pytest
@@ -14,8 +15,8 @@ if TYPE_CHECKING:
 
 
 @pytest.fixture
-def floor(db: None, monkeypatch: pytest.MonkeyPatch) -> Floor:
-    """A bot, its exchange and its clock."""
+def floor(db: None, monkeypatch: pytest.MonkeyPatch) -> Iterator[Floor]:
+    """A bot, its exchange and its clock; its books are audited after every test."""
     from django.utils import timezone
 
     from tests.user.floor import HandClock, make_floor
@@ -26,4 +27,6 @@ def floor(db: None, monkeypatch: pytest.MonkeyPatch) -> Floor:
         "user_project.bots.runner.adapter_for", lambda *, account: made.exchange
     )
     monkeypatch.setattr(prices, "shared", lambda *, host, market: None)
-    return made
+    yield made
+    if not made.damaged:
+        assert made.audit() == []

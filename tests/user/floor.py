@@ -8,6 +8,7 @@ from typing import Any
 
 from tests.engine_exchange import EngineExchange
 from tests.user.factories import make_account, make_snapshot, make_user
+from user_project.bots import audit
 from user_project.bots.models import Bot
 from user_project.bots.runner import RunResult, run_bot
 
@@ -32,6 +33,16 @@ class Floor:
     bot: Bot
     exchange: EngineExchange
     clock: HandClock
+    damaged: bool = False
+    """A test says so that breaks the books on purpose, or ends before all is booked."""
+
+    def audit(self) -> list[audit.Finding]:
+        """Check the books, and read everything again from the exchange."""
+        account = self.bot.account
+        return [
+            *audit.audit(accounts=[account], now=self.clock(), ask_exchange=False),
+            *audit.against_exchange(account=account, adapter=self.exchange),
+        ]
 
     def run(self, *, seconds: float = 1, worker: str = "worker-a") -> RunResult:
         """Let some time pass, then run the bot once."""

@@ -76,11 +76,13 @@ class TestAudit:
     def test_damage_is_found_and_named(
         self, traded: Floor, damage: Any, code: str
     ) -> None:
+        traded.damaged = True
         damage()
         found = json.loads(run("audit", "--json", exit_code=1))
         assert code in {one["code"] for one in found}
 
     def test_an_order_of_ours_that_no_book_knows_is_found(self, traded: Floor) -> None:
+        traded.damaged = True
         order = Order.objects.filter(stage=2).get()
         Order.objects.filter(pk=order.pk).update(identifier="dt1-another")
         found = json.loads(run("audit", "--json", exit_code=1))
@@ -89,6 +91,7 @@ class TestAudit:
     def test_coins_that_are_gone_are_found(
         self, traded: Floor, monkeypatch: pytest.MonkeyPatch
     ) -> None:
+        traded.damaged = True
         monkeypatch.setattr(traded.exchange, "get_balances", dict)
         (one,) = json.loads(run("audit", "--json", exit_code=1))
         assert one["code"] == "I5"
@@ -115,6 +118,7 @@ def auditing_error() -> Exception:
 
 class TestReconcile:
     def test_looking_changes_nothing(self, traded: Floor) -> None:
+        traded.damaged = True
         ExchangeAccount.objects.update(reconciled_at=None)
         traded.exchange.trade_at("98000000")
         (row,) = json.loads(run("reconcile", "--json"))
@@ -129,6 +133,7 @@ class TestReconcile:
     def test_a_strange_order_is_shown_and_only_applied_quarantines(
         self, traded: Floor
     ) -> None:
+        traded.damaged = True
         Order.objects.filter(stage=2).update(identifier="dt1-another")
         assert "우리 기록에 없는" in run("reconcile", exit_code=1)
         assert ExchangeAccount.objects.get().quarantined_at is None

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from datetime import timedelta
 from decimal import Decimal
 from typing import Any
@@ -13,7 +12,6 @@ from tests.user.factories import make_user
 from tests.user.floor import Floor
 from user_project.accounts.models import ExchangeAccount
 from user_project.bots import (
-    audit,
     deficits,
     emergency,
     live,
@@ -33,17 +31,6 @@ from user_project.bots.models import (
 )
 from user_project.bots.problems import BotProblem
 from user_project.trading.orders import OrderKind, OrderRequest, Side
-
-
-@pytest.fixture(autouse=True)
-def sound_books(floor: Floor) -> Iterator[None]:
-    """Whatever a test does, the books are sound and equal the exchange afterwards."""
-    yield
-    account = floor.bot.account
-    findings = audit.audit(
-        accounts=[account], now=floor.clock(), ask_exchange=False
-    ) + audit.against_exchange(account=account, adapter=floor.exchange)
-    assert findings == []
 
 
 @pytest.fixture(autouse=True)

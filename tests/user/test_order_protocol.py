@@ -285,6 +285,7 @@ class TestReconcile:
         monkeypatch.setattr(reconcile, "adapter_for", lambda *, account: floor.exchange)
 
     def test_a_fill_we_did_not_see_wakes_the_bot(self, floor: Floor) -> None:
+        floor.damaged = True
         floor.run_often(3)
         floor.exchange.trade_at("105000000")
         far = floor.clock() + timedelta(hours=1)
@@ -320,6 +321,7 @@ class TestReconcile:
     def test_an_order_of_another_installation_quarantines_the_account(
         self, floor: Floor
     ) -> None:
+        floor.damaged = True
         floor.run_often(3)
         Order.objects.live().filter(stage=2).update(identifier="renamed")
 

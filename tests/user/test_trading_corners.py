@@ -171,6 +171,7 @@ class TestTrouble:
     def test_an_order_that_cannot_be_read_does_not_hold_up_the_others(
         self, floor: Floor, monkeypatch: pytest.MonkeyPatch
     ) -> None:
+        floor.damaged = True
         floor.run_often(3)
         hidden = Order.objects.live().get(stage=2)
         exchange, get, listed = (
@@ -198,6 +199,7 @@ class TestTrouble:
     def test_a_refused_key_is_said(
         self, floor: Floor, monkeypatch: pytest.MonkeyPatch
     ) -> None:
+        floor.damaged = True
         floor.run_often(3)
 
         def refused(**_: Any) -> list[OrderView]:
