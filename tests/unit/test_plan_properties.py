@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import inspect
+import os
+from collections import Counter
+from collections.abc import Callable
 from dataclasses import replace
 from decimal import Decimal, localcontext
+from functools import lru_cache, wraps
 from itertools import accumulate, pairwise
+from typing import Any
 
-from hypothesis import assume, given, settings
+from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
 from common.money import MarketRules, truncate_volume
@@ -24,22 +30,27 @@ from user_project.trading.plan import (
 
 MARKET = "KRW-ANY"
 FEES = st.sampled_from([Decimal(0), Decimal("0.0005"), Decimal("0.00139")])
-MANY = settings(max_examples=300, deadline=None)
 LOT = 5500
+EXAMPLES = int(os.environ.get("PLAN_EXAMPLES", "8000"))
+"""Cases drawn; so many that each invariant is concerned by 5,000 of them."""
+ENOUGH = 5000
+PHASES = (Phase.generate, Phase.shrink) if EXAMPLES > ENOUGH else (Phase.generate,)
+"""A short run is only to say whether something is wrong."""
+Check = Callable[..., None]
 
 
 @st.composite
-def requests(draw: st.DrawFn, *, jitter: bool = True) -> PlanRequest:
+def requests(draw: st.DrawFn) -> PlanRequest:
     """Draw sensible requests from 0.0001 won to above 100 million won."""
     digits, power = draw(st.integers(100, 99_999)), draw(st.integers(-6, 4))
     price = digits * Decimal(10) ** power
-    depth = Decimal(draw(st.integers(0, 600))) / 1000
-    eta = Decimal(draw(st.integers(0, 35))) / 100 if jitter else Decimal(0)
+    depth = Decimal(draw(st.integers(4, 430))) / 1000
+    eta = Decimal(draw(st.integers(0, 35))) / 100
     return PlanRequest(
         price=price,
         support=price * (1 - depth),
-        budget=Decimal(draw(st.integers(5_000, 3_000_000))),
-        stages=draw(st.sampled_from([*range(12, 0, -1), 20])),
+        budget=Decimal(draw(st.integers(9_000, 3_000_000))),
+        stages=draw(st.sampled_from([*range(12, 1, -1), 1, 20])),
         multiplier=Decimal(draw(st.integers(100, 200))) / 100,
         shape=draw(st.sampled_from(Shape)),
         take_profit=Decimal(draw(st.integers(1, 300))) / 2000,
@@ -50,10 +61,35 @@ def requests(draw: st.DrawFn, *, jitter: bool = True) -> PlanRequest:
     )
 
 
+class NotConcerned(Exception):
+    """The invariant says nothing about this case."""
+
+
+def assume(concerned: object) -> None:
+    if not concerned:
+        raise NotConcerned
+
+
+@lru_cache(maxsize=4)
+def _plan_of(request: PlanRequest) -> Plan:
+    return calculate_parameters(request=request)
+
+
 def planned(request: PlanRequest) -> Plan:
-    plan = calculate_parameters(request=request)
+    """Return the plan, made once for all invariants of a case."""
+    plan = _plan_of(request)
     assume(plan.feasible)
     return plan
+
+
+def without_jitter(check: Check) -> Check:
+    """Let an invariant look at the same request without jitter."""
+
+    @wraps(check)
+    def checked(self: object, request: PlanRequest, **rest: Any) -> None:
+        check(self, replace(request, jitter=Decimal(0)), **rest)
+
+    return checked
 
 
 def weights(request: PlanRequest, count: int) -> list[Decimal]:
@@ -87,10 +123,8 @@ def running(plan: Plan) -> list[tuple[Decimal, Decimal]]:
     return list(zip(costs, volumes, strict=True))
 
 
-class TestAmounts:
-    @MANY
-    @given(requests())
-    def test_the_budget_pays_for_every_stage_and_its_fee(
+class Amounts:
+    def check_the_budget_pays_for_every_stage_and_its_fee(
         self, request: PlanRequest
     ) -> None:
         plan = planned(request)
@@ -99,9 +133,7 @@ class TestAmounts:
         unused = request.budget - spent * (1 + request.rules.bid_fee)
         assert 0 <= unused < 1 + request.rules.bid_fee
 
-    @MANY
-    @given(requests())
-    def test_amounts_are_whole_won_above_the_minimum_and_follow_their_weights(
+    def check_amounts_are_whole_won_above_the_minimum_and_follow_their_weights(
         self, request: PlanRequest
     ) -> None:
         plan = planned(request)
@@ -113,9 +145,8 @@ class TestAmounts:
         for size, share in zip(sizes, shares, strict=True):
             assert abs(size - sum(sizes) * share / sum(shares)) <= 1
 
-    @MANY
-    @given(requests(jitter=False))
-    def test_one_stage_more_would_break_the_minimum_or_the_gap(
+    @without_jitter
+    def check_one_stage_more_would_break_the_minimum_or_the_gap(
         self, request: PlanRequest
     ) -> None:
         plan = planned(replace(request, stages=20, gamma=Decimal(1)))
@@ -141,9 +172,7 @@ class TestAmounts:
         # A single stage ends at the price, so its ladder says nothing.
         assert smallest < LOT + request.price / 10**8 or too_close or count == 2
 
-    @MANY
-    @given(requests(), st.integers(1, 10_000_000))
-    def test_a_larger_budget_never_loses_stages(
+    def check_a_larger_budget_never_loses_stages(
         self, request: PlanRequest, extra: int
     ) -> None:
         plan = calculate_parameters(request=request)
@@ -154,9 +183,7 @@ class TestAmounts:
 
         assert len(richer.stages) >= len(plan.stages)
 
-    @MANY
-    @given(requests())
-    def test_a_plan_is_empty_exactly_when_a_reason_forbids_it(
+    def check_a_plan_is_empty_exactly_when_a_reason_forbids_it(
         self, request: PlanRequest
     ) -> None:
         plan = calculate_parameters(request=request)
@@ -174,10 +201,8 @@ class TestAmounts:
             assert fewer == (len(reduced.intersection(plan.reasons)) == 1)
 
 
-class TestPrices:
-    @MANY
-    @given(requests())
-    def test_stages_descend_on_tick_from_the_price_to_the_support(
+class Prices:
+    def check_stages_descend_on_tick_from_the_price_to_the_support(
         self, request: PlanRequest
     ) -> None:
         plan = planned(request)
@@ -190,9 +215,8 @@ class TestPrices:
         for upper, lower in pairwise(ladder):
             assert upper - lower >= required_gap(upper, request.rules)
 
-    @MANY
-    @given(requests(jitter=False))
-    def test_without_jitter_the_last_stage_is_the_support(
+    @without_jitter
+    def check_without_jitter_the_last_stage_is_the_support(
         self, request: PlanRequest
     ) -> None:
         plan = planned(request)
@@ -200,18 +224,15 @@ class TestPrices:
 
         assert plan.stages[-1].price == request.rules.ceil_tick(request.support)
 
-    @MANY
-    @given(requests())
-    def test_the_same_request_gives_the_same_plan(self, request: PlanRequest) -> None:
+    def check_the_same_request_gives_the_same_plan(self, request: PlanRequest) -> None:
         first = calculate_parameters(request=request)
 
         again = calculate_parameters(request=replace(request))
 
         assert repr(first) == repr(again)
 
-    @MANY
-    @given(st.lists(st.binary(min_size=32, max_size=32), min_size=2, unique=True))
-    def test_another_seed_moves_the_stages(self, seeds: list[bytes]) -> None:
+    def check_another_seed_moves_the_stages(self, seeds: tuple[bytes, bytes]) -> None:
+        assume(seeds[0] != seeds[1])
         ladders = {
             calculate_intervals(
                 current_price=Decimal(152_340_000),
@@ -226,9 +247,7 @@ class TestPrices:
 
         assert len(ladders) == len(seeds)
 
-    @MANY
-    @given(requests())
-    def test_jitter_stays_within_its_share_of_the_neighbouring_gap(
+    def check_jitter_stays_within_its_share_of_the_neighbouring_gap(
         self, request: PlanRequest
     ) -> None:
         plan = planned(request)
@@ -254,9 +273,8 @@ class TestPrices:
             highest = top * ((1 - request.jitter * gaps[-1]) * depth).exp()
             assert bottom <= plan.stages[-1].price <= highest * Decimal("1.000001")
 
-    @MANY
-    @given(requests(jitter=False), st.integers(1, 300))
-    def test_a_deeper_support_raises_no_stage(
+    @without_jitter
+    def check_a_deeper_support_raises_no_stage(
         self, request: PlanRequest, deeper: int
     ) -> None:
         plan = planned(request)
@@ -272,10 +290,8 @@ class TestPrices:
             assert below.price <= stage.price
 
 
-class TestAverages:
-    @MANY
-    @given(requests())
-    def test_the_average_lies_between_the_fills_and_below_their_mean(
+class Averages:
+    def check_the_average_lies_between_the_fills_and_below_their_mean(
         self, request: PlanRequest
     ) -> None:
         plan = planned(request)
@@ -289,9 +305,7 @@ class TestAverages:
             if number > 1:
                 assert stage.average < arithmetic
 
-    @MANY
-    @given(requests())
-    def test_deeper_fills_never_raise_the_exit(self, request: PlanRequest) -> None:
+    def check_deeper_fills_never_raise_the_exit(self, request: PlanRequest) -> None:
         plan = planned(request)
 
         for before, after in pairwise(plan.stages):
@@ -299,9 +313,7 @@ class TestAverages:
             assert after.break_even <= before.break_even
             assert after.average < before.average
 
-    @MANY
-    @given(requests(), st.randoms(use_true_random=False))
-    def test_the_order_and_size_of_fills_do_not_matter(
+    def check_the_order_and_size_of_fills_do_not_matter(
         self, request: PlanRequest, random: object
     ) -> None:
         plan = planned(request)
@@ -335,10 +347,8 @@ class TestAverages:
         )
 
 
-class TestExits:
-    @MANY
-    @given(requests())
-    def test_the_take_profit_nets_the_promised_share_and_no_tick_more(
+class Exits:
+    def check_the_take_profit_nets_the_promised_share_and_no_tick_more(
         self, request: PlanRequest
     ) -> None:
         plan, rules = planned(request), request.rules
@@ -350,9 +360,7 @@ class TestExits:
             exact = cost * (1 + request.take_profit) / kept
             assert stage.take_profit < exact + rules.tick_size(stage.take_profit)
 
-    @MANY
-    @given(requests())
-    def test_break_even_loses_nothing_and_one_tick_lower_loses(
+    def check_break_even_loses_nothing_and_one_tick_lower_loses(
         self, request: PlanRequest
     ) -> None:
         plan, rules = planned(request), request.rules
@@ -363,9 +371,7 @@ class TestExits:
             assert stage.break_even * kept >= cost
             assert below * kept < cost
 
-    @MANY
-    @given(requests(), st.integers(1, 99))
-    def test_a_partial_sale_leaves_average_and_exit(
+    def check_a_partial_sale_leaves_average_and_exit(
         self, request: PlanRequest, share: int
     ) -> None:
         plan = planned(request)
@@ -389,3 +395,55 @@ class TestExits:
         )
         # The 20th decimal of the cost may tip a price that was exactly on tick.
         assert abs(break_even - plan.stages[-1].break_even) <= tick
+
+
+CHECKS = [
+    (f"{group.__name__}.{name}", check)
+    for group in (Amounts, Prices, Averages, Exits)
+    for name, check in vars(group).items()
+    if name.startswith("check_")
+]
+
+
+def test_every_invariant_holds_for_thousands_of_plans() -> None:
+    """One drawn request is put before every invariant; none may look at too few."""
+    concerned: Counter[str] = Counter()
+
+    @settings(max_examples=EXAMPLES, deadline=None, derandomize=True, phases=PHASES)
+    @given(
+        requests(),
+        st.integers(1, 10_000_000),
+        st.integers(1, 300),
+        st.integers(1, 99),
+        st.randoms(use_true_random=False),
+        st.tuples(*[st.binary(min_size=32, max_size=32)] * 2),
+    )
+    def hold(
+        request: PlanRequest,
+        extra: int,
+        deeper: int,
+        share: int,
+        random: object,
+        seeds: tuple[bytes, bytes],
+    ) -> None:
+        drawn = {
+            "request": request,
+            "extra": extra,
+            "deeper": deeper,
+            "share": share,
+            "random": random,
+            "seeds": seeds,
+        }
+        for name, check in CHECKS:
+            wanted = [
+                key for key in inspect.signature(check).parameters if key in drawn
+            ]
+            try:
+                check(None, **{key: drawn[key] for key in wanted})
+            except NotConcerned:
+                continue
+            concerned[name] += 1
+
+    hold()
+    few = {name: concerned[name] for name, _ in CHECKS if concerned[name] < ENOUGH}
+    assert not few or EXAMPLES < ENOUGH, few
