@@ -7,6 +7,7 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
+from django.db import connection
 
 from tests.user.factories import make_user
 from tests.user.floor import Floor
@@ -147,6 +148,17 @@ class TestWaysOut:
         floor.run_often(5)
 
         assert now_of(cycle).state == "closed"
+
+    def test_a_buy_under_way_is_sold_when_it_arrives(self, floor: Floor) -> None:
+        floor.exchange.faults.append("unheard")
+        floor.run()
+        cycle = floor.bot.cycles.get()
+        assert cycle.volume == 0
+        services.stop_and_sell(bot=floor.bot, now=floor.clock())
+        floor.run_often(8)
+
+        assert (now_of(cycle).state, cycle.exit_reason) == ("closed", "owner")
+        assert (cycle.volume, floor.bot.state) == (0, "stopped")
 
     def test_nothing_held_is_only_stopped(self, floor: Floor) -> None:
         assert (
@@ -313,6 +325,21 @@ class TestKillSwitches:
         monkeypatch.setattr(runner, "intend", late)
         floor.run_often(3)
         assert floor.exchange.posts == []
+
+    def test_turning_it_waits_for_no_bot_that_is_locked(
+        self, floor: Floor, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """Who holds a bot and wants its account meets nobody who does the reverse."""
+        held: list[bool] = []
+        original = switches._tell
+
+        def tell(row: Any, **rest: Any) -> None:
+            held.append(connection.in_atomic_block and bool(connection.savepoint_ids))
+            original(row, **rest)
+
+        monkeypatch.setattr(switches, "_tell", tell)
+        switches.set_kill_switch(target=floor.bot.account, on=True, now=floor.clock())
+        assert held == [False]
 
     def test_another_owners_account_is_not_concerned(self, floor: Floor) -> None:
         from tests.user.factories import make_account

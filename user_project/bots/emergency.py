@@ -139,7 +139,8 @@ def _effect(bot: Bot, *, sell_all: bool) -> Effect:
     cycle = open_cycle(bot)
     live = Order.objects.live().filter(cycle=cycle) if cycle else Order.objects.none()
     volume = cycle.volume if cycle else Decimal(0)
-    sells = sell_all and volume > 0
+    # A buy under way may still bring coins: then those are sold, too.
+    sells = sell_all and (volume > 0 or live.exists())
     return Effect(
         bot_id=bot.pk,
         name=bot.name,

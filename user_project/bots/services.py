@@ -14,7 +14,7 @@ from common.wire import BundleAnswer, Level
 from user_project.accounts.models import ExchangeAccount
 from user_project.accounts.services import AccountProblem, adapter_for
 from user_project.bots import cycles, events, planning
-from user_project.bots.models import Bot, Cycle
+from user_project.bots.models import Bot, Cycle, Order
 from user_project.bots.options import NOT_COLUMNS, BotOptions
 from user_project.bots.planning import NoProposal, Proposal
 from user_project.bots.problems import BotProblem
@@ -139,7 +139,7 @@ def stop_and_sell(
     with transaction.atomic():
         locked = Bot.objects.select_for_update().get(pk=bot.pk)
         cycle = _lock_open_cycle(locked)
-        if cycle is None or cycle.volume == 0:
+        if cycle is None or not _may_hold(cycle):
             if locked.state == BotState.STOPPED:
                 return locked
             return stop_bot(bot=locked, now=now)
@@ -155,6 +155,11 @@ def stop_and_sell(
             message="보유 코인을 시장가로 팔고 정지합니다.",
             now=now,
         )
+
+
+def _may_hold(cycle: Cycle) -> bool:
+    """Tell whether the round has coins, or a buy under way that may still bring some."""
+    return cycle.volume > 0 or Order.objects.live().filter(cycle=cycle).exists()
 
 
 def clone_bot(*, bot: Bot, name: str, now: datetime) -> Bot:

@@ -8,8 +8,8 @@ from typing import Any, Final
 from django.db import transaction
 
 from user_project.accounts.models import ExchangeAccount
-from user_project.bots import events, live
-from user_project.bots.models import Bot, ServerSwitch
+from user_project.bots import live
+from user_project.bots.models import Bot, BotEvent, ServerSwitch
 from user_project.trading.facts import ExitReason, Place, Why
 from user_project.trading.orders import Side
 
@@ -74,7 +74,9 @@ def set_kill_switch(
             row.kill_switch_reason = reason[:200] if on else ""
             changed.append("kill_switch_reason")
         row.save(update_fields=changed)
-        _tell(row, on=on, reason=reason, by=by, now=now)
+    # It holds by now. Bots are told without the account's lock: who locks a bot first
+    # and then its account must never wait for us.
+    _tell(row, on=on, reason=reason, by=by, now=now)
 
 
 def _locked(
@@ -104,11 +106,9 @@ def _tell(
     elif isinstance(row, ExchangeAccount):
         bots, place = bots.filter(account=row), "계정"
     done = "켰습니다. 새 주문을 보내지 않습니다." if on else "껐습니다."
-    for bot in bots:
-        events.record(
-            bot=bot,
-            kind=f"switch.{'on' if on else 'off'}",
-            message=f"{place} 비상 정지를 {done} {reason}".strip(),
-            by=str(by or ""),
-        )
+    message = f"{place} 비상 정지를 {done} {reason}".strip()[:300]
+    kind, data = f"switch.{'on' if on else 'off'}", {"by": str(by or "")}
+    BotEvent.objects.bulk_create(
+        BotEvent(bot=bot, kind=kind, message=message, data=data) for bot in bots
+    )
     bots.active().update(next_tick_at=now)
