@@ -318,6 +318,17 @@ class TestReconcile:
         assert account.quarantined_at is None
         assert floor.exchange.get_order(uuid=own.uuid).is_open
 
+    def test_one_that_has_ended_already_does_so_too(self, floor: Floor) -> None:
+        floor.damaged = True
+        floor.run_often(3)
+        Order.objects.filter(stage=1).update(identifier="renamed")
+
+        result = reconcile.reconcile_account(
+            account=floor.bot.account, now=floor.clock()
+        )
+
+        assert len(result.unknown_to_us) == 1
+
     def test_an_order_of_another_installation_quarantines_the_account(
         self, floor: Floor
     ) -> None:

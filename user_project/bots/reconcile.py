@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Final
 
 from django.db.models import Q
@@ -22,6 +22,8 @@ from user_project.trading.orders import OrderView
 
 log = logging.getLogger(__name__)
 
+FIRST_LOOK_BACK: Final = timedelta(days=1)
+OVERLAP: Final = timedelta(minutes=10)
 DENIED: Final = Q(state__in=(OrderState.REFUSED, OrderState.BURNED)) | Q(
     state=OrderState.CANCELLED, exchange_uuid__isnull=True
 )
@@ -51,7 +53,7 @@ def reconcile_all(*, clock: Callable[[], datetime]) -> None:
 def reconcile_account(
     *, account: ExchangeAccount, now: datetime, apply: bool = True
 ) -> Reconciliation:
-    """Read our live orders and all open ones; quarantine what cannot be explained.
+    """Read our live orders, all open and lately closed ones; quarantine strangers.
 
     Foreign orders, the owner's own, are never touched. Nothing is booked here: the
     bots concerned are woken and book under their own lease. Without *apply* it is only
@@ -87,7 +89,12 @@ def _reconcile(
     bots = {
         order.bot_id for order in sent if _moved(order, views.get(order.identifier))
     }
-    strangers = _strangers(adapter.list_orders())
+    strangers = _strangers(
+        [
+            *adapter.list_orders(),
+            *adapter.list_orders(open_only=False, since=_closed_since(account, now)),
+        ]
+    )
     found = Reconciliation(
         account=str(account),
         live=len(live),
@@ -104,6 +111,12 @@ def _reconcile(
     return replace(found, woken=woken)
 
 
+def _closed_since(account: ExchangeAccount, now: datetime) -> datetime:
+    """Look a little further back than to the last look; at first a day back."""
+    last = account.reconciled_at or now - FIRST_LOOK_BACK
+    return min(last, now) - OVERLAP
+
+
 def _moved(order: Order, view: OrderView | None) -> bool:
     if view is None or order.state != OrderState.OPEN:
         return True
@@ -111,7 +124,7 @@ def _moved(order: Order, view: OrderView | None) -> bool:
 
 
 def _strangers(views: Iterable[OrderView]) -> list[str]:
-    """Open orders with our prefix that have no row, or one saying they never were.
+    """Orders with our prefix that have no row, or one saying they never were.
 
     The first are another installation's; the second contradict our own books.
     """
