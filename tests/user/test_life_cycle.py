@@ -581,6 +581,27 @@ class TestOptions:
         assert (changed.budget, changed.name) == (500_000, "비트코인")
 
 
+class TestPreview:
+    @pytest.mark.parametrize(
+        ("budget", "noted"), [(10_000_001, True), (10_000_000, False)]
+    )
+    def test_a_budget_above_the_balance_is_said(
+        self, floor: Floor, monkeypatch: pytest.MonkeyPatch, budget: int, *, noted: bool
+    ) -> None:
+        from user_project.bots.options import BotOptions
+
+        monkeypatch.setattr(services, "adapter_for", lambda *, account: floor.exchange)
+        preview = services.preview_bot(
+            owner=floor.bot.owner,
+            options=BotOptions(budget=Decimal(budget), market="KRW-BTC"),
+            now=floor.clock(),
+        )
+        short = [note for note in preview.notes if "모자랍니다" in note]
+        assert [("1원 모자랍니다" in note) for note in short] == (
+            [True] if noted else []
+        )
+
+
 class TestOwnTable:
     def test_the_table_is_bought_as_it_stands(self, floor: Floor) -> None:
         table = [

@@ -13,12 +13,13 @@ from django.db import transaction
 from common.wire import BundleAnswer, Level
 from user_project.accounts.models import ExchangeAccount
 from user_project.accounts.services import AccountProblem, adapter_for
-from user_project.bots import cycles, events, planning
+from user_project.bots import cycles, events, planning, wording
 from user_project.bots.models import Bot, Cycle, Order
 from user_project.bots.options import NOT_COLUMNS, BotOptions
 from user_project.bots.planning import NoProposal, Proposal
 from user_project.bots.problems import BotProblem
 from user_project.central_api.services import freshness, latest_snapshot, pull
+from user_project.exchanges.adapter import ExchangeError
 from user_project.trading.facts import ExitReason, Why
 from user_project.trading.lifecycle import (
     BOT_TRANSITIONS,
@@ -69,7 +70,10 @@ def preview_bot(*, owner: Any, options: BotOptions, now: datetime) -> Preview:
         data_as_of=bundle.data_as_of,
         stale=stale,
         plan=proposal.plan,
-        notes=tuple(_notes(proposal, wanted=options.level)),
+        notes=(
+            *_notes(proposal, wanted=options.level),
+            *_money_notes(account=account, budget=options.budget),
+        ),
     )
 
 
@@ -321,6 +325,21 @@ def _propose(
         raise BotProblem(error.code, str(error), field=error.field) from error
     except AccountProblem as error:
         raise BotProblem(error.code, str(error), field="account") from error
+
+
+def _money_notes(*, account: ExchangeAccount, budget: Decimal) -> list[str]:
+    """Say when the account's free won does not cover the budget."""
+    try:
+        balance = adapter_for(account=account).get_balances().get("KRW")
+    except (ExchangeError, AccountProblem):
+        return []  # the preview needs no balance
+    if balance is None or balance.free >= budget:
+        return []
+    short = wording.won(budget - balance.free)
+    return [
+        f"주문가능 원화 {wording.won(balance.free)}이 예산보다 {short} 모자랍니다."
+        " 모자란 차수는 입금할 때까지 기다립니다."
+    ]
 
 
 def _notes(proposal: Proposal, *, wanted: Level) -> list[str]:
