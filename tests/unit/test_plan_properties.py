@@ -31,7 +31,7 @@ from user_project.trading.plan import (
 MARKET = "KRW-ANY"
 FEES = st.sampled_from([Decimal(0), Decimal("0.0005"), Decimal("0.00139")])
 LOT = 5500
-EXAMPLES = int(os.environ.get("PLAN_EXAMPLES", "8000"))
+EXAMPLES = int(os.environ.get("PLAN_EXAMPLES", "9200"))
 """Cases drawn; so many that each invariant is concerned by 5,000 of them."""
 ENOUGH = 5000
 PHASES = (Phase.generate, Phase.shrink) if EXAMPLES > ENOUGH else (Phase.generate,)
