@@ -27,6 +27,7 @@ from user_project.bots.models import (
     BotEvent,
     Brake,
     Cycle,
+    Fill,
     Order,
     ServerSwitch,
 )
@@ -618,3 +619,50 @@ class TestOwnTable:
         ]
         fall(floor, 93_000_000, runs=10)
         assert Order.objects.filter(side=Side.BID, state="filled").count() == 3
+
+
+class TestTwoBotsOnOneMarket:
+    """One account, one coin, two ledgers; the exchange prevents that they trade together."""
+
+    def second(self, floor: Floor) -> Floor:
+        from dataclasses import replace
+
+        other = services.clone_bot(bot=floor.bot, name="둘째", now=floor.clock())
+        services.start_bot(bot=other, now=floor.clock())
+        return replace(floor, bot=other)
+
+    def test_each_keeps_its_own_books_and_sells_its_own_coins(
+        self, floor: Floor
+    ) -> None:
+        first = bought(floor)
+        other = self.second(floor)
+        other.run_often(4)
+        second = other.bot.cycles.get()
+        assert (first.volume, second.volume) == (first.volume, first.volume)
+        services.stop_and_sell(bot=floor.bot, now=floor.clock())
+        floor.run_often(5)
+
+        assert now_of(first).state == "closed"
+        assert now_of(second).volume == first.orders.get(stage=1).executed_volume
+        assert other.audit() == []
+
+    def test_a_buy_that_would_meet_the_others_sale_is_tried_again(
+        self, floor: Floor
+    ) -> None:
+        bought(floor)
+        exit_price = Order.objects.get(side=Side.ASK).price
+        assert exit_price is not None
+        other = self.second(floor)
+        # The first one's take profit is now the best offer on the exchange.
+        floor.exchange.price = exit_price + 1_000_000
+        other.run_often(6)
+        assert not other.bot.cycles.filter(volume__gt=0).exists()
+        assert len(floor.exchange.posts) < 8  # refused for now, not asked every second
+
+        floor.exchange.trade_at(f"{floor.exchange.price:f}")  # somebody else buys it
+        floor.run_often(3)
+        other.run_often(8, seconds=61)
+        assert other.bot.cycles.filter(volume__gt=0).exists()
+        assert other.audit() == []
+        fills = Fill.objects.values_list("trade_uuid", flat=True)
+        assert len(fills) == len(set(fills))
