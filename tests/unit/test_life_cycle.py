@@ -185,6 +185,15 @@ class TestLeaving:
         doubtful = order(2, Side.BID, OrderState.UNKNOWN, price=3400)
         assert decided(cycle=closing(), orders=(FIRST_FILLED, doubtful)).actions == ()
 
+    @pytest.mark.parametrize(("side", "sells"), [(Side.BID, True), (Side.ASK, False)])
+    def test_a_buy_that_was_given_up_holds_no_sale_back(
+        self, side: Side, *, sells: bool
+    ) -> None:
+        stage = 2 if side is Side.BID else 0
+        watched = order(stage, side, OrderState.ABANDONED_WATCH, price=3400)
+        decision = decided(cycle=closing(), orders=(FIRST_FILLED, watched))
+        assert (places(decision) == [MARKET_EXIT]) is sells
+
     def test_the_whole_volume_goes_to_the_market_once(self) -> None:
         decision = decided(cycle=closing(), orders=(FIRST_FILLED,), price=2000)
         assert places(decision) == [MARKET_EXIT]

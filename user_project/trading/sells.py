@@ -18,7 +18,7 @@ from user_project.trading.facts import (
     Place,
     Track,
 )
-from user_project.trading.lifecycle import CycleState
+from user_project.trading.lifecycle import CycleState, OrderState
 from user_project.trading.orders import OrderKind, PriceQuote, Side
 from user_project.trading.own_orders import cancels, live_of, next_attempt, of_stage
 from user_project.trading.profit import calculate_break_even, calculate_take_profit
@@ -161,7 +161,7 @@ def sell_at_market(
     Returns the actions, whether the rest is too small to be sold, and when the next
     attempt may be made after a refusal.
     """
-    live = live_of(orders)
+    live = [order for order in live_of(orders) if not _is_watched_buy(order)]
     if live:
         others = [o for o in live if not (o.side is Side.ASK and o.price is None)]
         return cancels(others), False, None
@@ -173,6 +173,11 @@ def sell_at_market(
     if wait_until is not None and now < wait_until:
         return (), False, wait_until
     return (_sell(exits, cycle=cycle, price=None),), False, None
+
+
+def _is_watched_buy(order: OrderFacts) -> bool:
+    """A buy that was given up may be watched for a day: no sale waits for that."""
+    return order.side is Side.BID and order.state is OrderState.ABANDONED_WATCH
 
 
 def _sell(
