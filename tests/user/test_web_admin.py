@@ -26,11 +26,24 @@ from tests.user.factories import (
     make_story,
     make_user,
 )
-from user_project.bots.models import Bot, BotEvent, Cycle, Fill, LedgerEntry, Order
+from user_project.bots.models import (
+    Adjustment,
+    Bot,
+    BotEvent,
+    Brake,
+    Cycle,
+    EmergencyStop,
+    Fill,
+    LedgerEntry,
+    Order,
+    QueueHeartbeat,
+    ServerSwitch,
+)
 
 pytestmark = pytest.mark.django_db
 
 FACTS = [Cycle, Order, Fill, LedgerEntry, BotEvent]
+SAFETY = [Adjustment, Brake, EmergencyStop, QueueHeartbeat, ServerSwitch]
 OURS = ("accounts", "bots", "central_api")
 MODELS = [model for model in admin.site._registry if model._meta.app_label in OURS]
 
@@ -53,7 +66,7 @@ def _name(model: type[Model]) -> str:
 
 
 def test_every_model_of_the_bots_is_in_the_admin() -> None:
-    assert {Bot, *FACTS} <= set(MODELS)
+    assert {Bot, *FACTS, *SAFETY} <= set(MODELS)
 
 
 @pytest.mark.parametrize("model", MODELS, ids=_name)
@@ -97,6 +110,33 @@ def test_facts_cannot_be_added_changed_or_deleted(
 
     assert statuses == {403}
     assert model._default_manager.count() == 1
+
+
+def test_safety_rows_are_shown_and_refuse_forged_posts(client: Client) -> None:
+    now = timezone.now()
+    rows: list[Model] = [
+        Adjustment.objects.create(
+            cycle=make_cycle(make_bot(make_user("alice"))),
+            kind="released",
+            volume=Decimal(1),
+            cost=Decimal(5000),
+        ),
+        Brake.objects.create(host="paper", reason="급락", updated_at=now),
+        EmergencyStop.objects.create(sell_all=True),
+        QueueHeartbeat.objects.create(queue="pull", worker="one", seen_at=now),
+        ServerSwitch.objects.create(pk=1, kill_switch_at=now),
+    ]
+
+    for row in rows:
+        page = _address(type(row), "change", row.pk)
+        gone = _address(type(row), "delete", row.pk)
+        assert client.get(_address(type(row), "changelist")).status_code == 200
+        assert client.get(page).status_code == 200
+        assert client.get(_address(type(row), "add")).status_code == 403
+        assert client.post(page, {"kill_switch_at": ""}).status_code == 403
+        assert client.post(gone, {"post": "yes"}).status_code == 403
+
+    assert ServerSwitch.objects.get().kill_switch_at == now
 
 
 OPTIONS = {

@@ -20,7 +20,19 @@ from django.utils.html import format_html
 
 from common.money import plain
 from user_project.bots import services, watched_orders
-from user_project.bots.models import Bot, BotEvent, Cycle, Fill, LedgerEntry, Order
+from user_project.bots.models import (
+    Adjustment,
+    Bot,
+    BotEvent,
+    Brake,
+    Cycle,
+    EmergencyStop,
+    Fill,
+    LedgerEntry,
+    Order,
+    QueueHeartbeat,
+    ServerSwitch,
+)
 from user_project.bots.option_ranges import OPTION_RANGES, range_problem
 from user_project.bots.problems import BotProblem
 from user_project.bots.wording import REASONS
@@ -58,6 +70,8 @@ LABELS: Final = {
     "cycle": "회차",
     "order": "주문",
     "fill": "체결",
+    "adjustment": "조정",
+    "by": "요청한 사람",
     "created_at": "만든 시각",
     "reason_at": "이유가 생긴 시각",
     "fence": "처리 번호",
@@ -360,3 +374,43 @@ class BotEventAdmin(FactsAdmin):
     list_filter = ("kind",)
     list_select_related = ("bot",)
     search_fields = ("message", "bot__name")
+
+
+@admin.register(Adjustment)
+class AdjustmentAdmin(FactsAdmin):
+    """Coins that left a round without a trade."""
+
+    list_display = ("at", "cycle_text", "kind", "volume_text", "cost_text", "note")
+    list_filter = ("kind",)
+    list_select_related = ("cycle__bot",)
+    search_fields = ("note", "cycle__bot__name")
+
+
+@admin.register(EmergencyStop)
+class EmergencyStopAdmin(FactsAdmin):
+    """Emergency stops that were ordered; ordering one is not done here."""
+
+    list_display = ("at", "owner_text", "account_text", "sell_all", "by_text")
+    list_filter = ("sell_all",)
+    list_select_related = ("owner", "account", "by")
+
+
+@admin.register(ServerSwitch)
+class ServerSwitchAdmin(FactsAdmin):
+    """Whether the whole server sends no new orders."""
+
+    list_display = ("__str__", "kill_switch_at", "kill_switch_reason")
+
+
+@admin.register(Brake)
+class BrakeAdmin(FactsAdmin):
+    """Whether an exchange's market fell too fast to buy."""
+
+    list_display = ("host", "until", "reason", "updated_at")
+
+
+@admin.register(QueueHeartbeat)
+class QueueHeartbeatAdmin(FactsAdmin):
+    """When each queue's worker last answered."""
+
+    list_display = ("queue", "worker", "seen_at")
