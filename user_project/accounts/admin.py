@@ -79,6 +79,11 @@ class ExchangeAccountAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # not g
         "key_problem",
         "quarantine_reason",
         "reconciled_at",
+        "key_checked_at",
+        "kill_switch_at",
+        "cap_budget",
+        "cap_coin",
+        "cap_cycles",
     )
     actions = ("check_keys", "lift_quarantine")
 

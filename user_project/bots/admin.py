@@ -182,6 +182,8 @@ class BotAdmin(PlainNumbersAdmin):
         "mode",
         "state_badge",
         "reason_sentence",
+        "reason_at_text",
+        "kill_switch_at",
         "budget_text",
         "stages",
         "created_at_text",
