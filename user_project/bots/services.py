@@ -13,7 +13,7 @@ from django.db import transaction
 from common.wire import BundleAnswer, Level
 from user_project.accounts.models import ExchangeAccount
 from user_project.accounts.services import AccountProblem, adapter_for
-from user_project.bots import cycles, events, planning, wording
+from user_project.bots import cycles, events, planning, switches, wording
 from user_project.bots.models import Bot, Cycle, Order
 from user_project.bots.options import NOT_COLUMNS, BotOptions
 from user_project.bots.planning import NoProposal, Proposal
@@ -32,6 +32,7 @@ from user_project.trading.lifecycle import (
 from user_project.trading.plan import Plan
 
 IDLE_STATES: Final = frozenset({BotState.DRAFT, BotState.STOPPED})
+SELLS: Final = "보유 코인을 시장가로 팔고 정지합니다."
 OPTION_COLUMNS: Final = tuple(
     field.name for field in fields(BotOptions) if field.name not in NOT_COLUMNS
 )
@@ -147,18 +148,17 @@ def stop_and_sell(
             if locked.state == BotState.STOPPED:
                 return locked
             return stop_bot(bot=locked, now=now)
-        if not cycle.exit_reason:
+        # An ordered sale overtakes a stop under way: it alone passes a kill switch.
+        is_new = cycle.exit_reason not in switches.ORDERED_EXITS
+        if is_new:
             cycle.exit_reason = reason.value
             cycle.save(update_fields=("exit_reason",))
-        if locked.state == BotState.FINISHING:
-            Bot.objects.filter(pk=locked.pk).update(next_tick_at=now)
-            return locked
-        return _move(
-            bot=locked,
-            trigger=BotTrigger.FINISH,
-            message="보유 코인을 시장가로 팔고 정지합니다.",
-            now=now,
-        )
+        if locked.state != BotState.FINISHING:
+            return _move(bot=locked, trigger=BotTrigger.FINISH, message=SELLS, now=now)
+        Bot.objects.filter(pk=locked.pk).update(next_tick_at=now)
+        if is_new:
+            events.record(bot=locked, cycle=cycle, kind="bot.finishing", message=SELLS)
+        return locked
 
 
 def _may_hold(cycle: Cycle) -> bool:

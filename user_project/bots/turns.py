@@ -24,7 +24,8 @@ def carry_out(*, desk: Desk, cycle: Cycle, action: Action) -> None:
 def _turn(*, bot: Bot, cycle: Cycle, action: Action) -> None:
     match action:
         case Exit(reason=reason):
-            cycle.exit_reason = reason.value
+            # What a person ordered since this was decided stays ordered.
+            cycle.exit_reason = cycle.exit_reason or reason.value
             move_cycle(cycle=cycle, trigger=CycleTrigger.EXIT)
             name = cycle.get_exit_reason_display()
             _tell(bot, cycle, "cycle.closing", f"{name}: 시장가로 모두 팝니다.")
