@@ -88,7 +88,7 @@ def _next_cycle_at(bot: Bot) -> datetime | None:
     if last is None or last.closed_at is None:
         return None
     if last.state == CycleState.CLOSED:
-        return last.closed_at + timedelta(seconds=bot.cycle_cooldown_seconds)
+        return last.closed_at + rounds.rest_after(bot=bot, cycle=last)
     if last.plan.get("aborted") in (Why.STOPPED, Why.EXITING):
         return None
     if last.plan.get("aborted") == Why.STALE_PRICE:
@@ -203,7 +203,7 @@ def start(*, desk: Desk) -> Cycle:
     proposal = _propose(desk=desk, seq=seq, now=now)
     with transaction.atomic():
         locked = desk.lease.guard()
-        _check_caps(bot=locked, proposal=proposal)
+        _check_caps(bot=locked, proposal=proposal, now=now)
         cycle = Cycle.objects.create(
             bot=locked,
             seq=seq,
@@ -224,12 +224,13 @@ def start(*, desk: Desk) -> Cycle:
     return cycle
 
 
-def _check_caps(*, bot: Bot, proposal: planning.Proposal) -> None:
+def _check_caps(*, bot: Bot, proposal: planning.Proposal, now: datetime) -> None:
     """Raise NoProposal where the account's caps leave no room for this round."""
     why = limits.exceeded(
         account_id=bot.account_id,
         market=proposal.state.market,
         amount=proposal.options.budget,
+        now=now,
     )
     if why:
         raise planning.NoProposal(why)

@@ -26,6 +26,7 @@ from user_project.trading.lifecycle import (
 
 MANUAL_BUY_WITHIN: Final = timedelta(minutes=2)
 """A wish that could not be carried out by then is dropped."""
+DOUBLE_CLICK: Final = timedelta(seconds=5)
 BUYING_BOTS: Final = (BotState.RUNNING, BotState.FINISHING)
 BELIEVED: Final = 2 * PRICE_MAX_AGE
 """The price shown to the owner; the worker decides on a younger one."""
@@ -34,10 +35,13 @@ BELIEVED: Final = 2 * PRICE_MAX_AGE
 def buy_now(*, bot: Bot, amount: Decimal, now: datetime) -> Cycle:
     """Buy *amount* won (without fee) more at the market, beside the plan.
 
-    Raises BotProblem where the round, a cap or a block does not allow it.
+    Raises BotProblem where the round, a cap or a block does not allow it. The same
+    amount within DOUBLE_CLICK is the same wish.
     """
 
     def wish(bot: Bot, cycle: Cycle) -> str:
+        if _is_asked_already(cycle, amount, now=now):
+            return ""
         _check_buy(bot=bot, cycle=cycle, amount=amount, now=now)
         buys = cycle.owner_changes.setdefault("manual_buys", [])
         buys.append(
@@ -60,6 +64,8 @@ def change_take_profit(*, bot: Bot, take_profit: Decimal, now: datetime) -> Cycl
         problem = range_problem(option="take_profit", value=take_profit)
         if problem:
             raise BotProblem("OUT_OF_RANGE", problem, field="take_profit")
+        if cycle.owner_changes.get("take_profit") == plain(take_profit):
+            return ""
         cycle.owner_changes["take_profit"] = plain(take_profit)
         return f"소유자가 이번 회차의 익절률을 {wording.percent(take_profit)}로 바꿨습니다."
 
@@ -70,9 +76,11 @@ def skip_stage(*, bot: Bot, stage: int, now: datetime) -> Cycle:
     """Do not buy a stage of the running round; what rests of it is withdrawn."""
 
     def wish(bot: Bot, cycle: Cycle) -> str:
+        skipped = set(cycle.owner_changes.get("skipped", ()))
+        if stage in skipped:
+            return ""
         _check_skip(cycle, stage)
-        skipped = {*cycle.owner_changes.get("skipped", ()), stage}
-        cycle.owner_changes["skipped"] = sorted(skipped)
+        cycle.owner_changes["skipped"] = sorted({*skipped, stage})
         return f"소유자가 {stage}차를 건너뛰게 했습니다."
 
     return _change(bot=bot, wish=wish, kind="owner.skip", now=now)
@@ -123,6 +131,8 @@ def _change(
                 "정리 중이거나 동결된 회차는 바꿀 수 없습니다. 화면을 새로 고치세요.",
             )
         message = wish(locked, cycle)
+        if not message:
+            return cycle  # as it is already: clicked twice
         cycle.save(update_fields=("owner_changes",))
         Bot.objects.filter(pk=locked.pk).update(next_tick_at=now)
         events.record(bot=locked, cycle=cycle, kind=kind, message=message)
@@ -142,6 +152,13 @@ def _lock(bot: Bot) -> tuple[Bot, Cycle]:
     return locked, cycle
 
 
+def _is_asked_already(cycle: Cycle, amount: Decimal, *, now: datetime) -> bool:
+    for buy in cycle.owner_changes.get("manual_buys", ())[-1:]:
+        asked_at = datetime.fromisoformat(buy["until"]) - MANUAL_BUY_WITHIN
+        return buy["amount"] == plain(amount) and now - asked_at < DOUBLE_CLICK
+    return False
+
+
 def _check_buy(*, bot: Bot, cycle: Cycle, amount: Decimal, now: datetime) -> None:
     rules = frozen_rules(cycle.plan)
     if bot.state not in BUYING_BOTS or cycle.state != CycleState.OPEN:
@@ -155,7 +172,11 @@ def _check_buy(*, bot: Bot, cycle: Cycle, amount: Decimal, now: datetime) -> Non
             field="amount",
         )
     why = switches.blocked(bot=bot, now=now) or limits.exceeded(
-        account_id=bot.account_id, market=cycle.market, amount=amount, is_new=False
+        account_id=bot.account_id,
+        market=cycle.market,
+        amount=limits.with_fee(cycle, amount),
+        now=now,
+        is_new=False,
     )
     if why:
         raise BotProblem(why.value, wording.REASONS[why], field="amount")

@@ -19,7 +19,7 @@ from user_project.trading.lifecycle import CycleState
 from user_project.trading.orders import Side
 
 STOPPED_COIN_RESTS: Final = timedelta(hours=24)
-"""So long auto-select leaves a coin alone that was just sold at a loss."""
+"""So long a coin that was just sold at a stop is left alone."""
 NEAR_SUPPORT: Final = Decimal("1.01")
 """At most 1 % above the nearest support level counts as near."""
 
@@ -45,6 +45,17 @@ def _reinvested(bot: Bot) -> Decimal:
     closed = bot.cycles.filter(state=CycleState.CLOSED)
     earned = closed.aggregate(total=Sum("profit"))["total"] or Decimal(0)
     return floor_won(max(earned, Decimal(0)) * bot.reinvest)
+
+
+def rest_after(*, bot: Bot, cycle: Cycle) -> timedelta:
+    """Return the cool-down after a closed round.
+
+    After a stop a bot with a fixed coin rests a day; auto-select takes another coin.
+    """
+    rest = timedelta(seconds=bot.cycle_cooldown_seconds)
+    if cycle.exit_reason == ExitReason.STOP_LOSS and not bot.auto_select:
+        return max(rest, STOPPED_COIN_RESTS)
+    return rest
 
 
 def lately_stopped(*, owner_id: Any, now: datetime) -> set[str]:
