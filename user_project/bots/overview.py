@@ -12,21 +12,22 @@ from django.db.models import QuerySet, Sum
 from common.money import MarketRules
 from common.wire import Recommendation
 from user_project.accounts.services import AccountProblem, adapter_for
-from user_project.bots import frozen_plan, prices, wording
+from user_project.bots import exits, frozen_plan, prices, rounds, wording
 from user_project.bots.models import Bot, Cycle, Order
+from user_project.bots.options import Reentry
 from user_project.bots.runner import open_cycle
 from user_project.central_api.models import CentralSnapshot
 from user_project.central_api.services import freshness, latest_snapshot
 from user_project.exchanges.adapter import ExchangeError
 from user_project.trading.facts import PlannedStage, Why
-from user_project.trading.lifecycle import LIVE_ORDERS, OrderState
+from user_project.trading.lifecycle import LIVE_ORDERS, BotState, OrderState
 from user_project.trading.orders import PriceQuote, Side
-from user_project.trading.plan import calculate_break_even, calculate_take_profit
+from user_project.trading.plan import calculate_break_even
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StageView:
-    """One stage of the running round: ``waiting``, ``resting``, ``filled`` …"""
+    """One stage of the running round: ``waiting``, ``skipped``, ``resting`` …"""
 
     stage: int
     price: Decimal
@@ -47,6 +48,14 @@ class BotView:
     average: Decimal | None
     break_even: Decimal | None
     take_profit_price: Decimal | None
+    peak_price: Decimal | None
+    trailing_price: Decimal | None
+    protected_price: Decimal | None
+    stop_price: Decimal | None
+    sold_at: datetime | None
+    exit_reason: str
+    reentry_price: Decimal | None
+    """The next round begins at or below it."""
     volume: Decimal
     cost: Decimal
     value: Decimal | None
@@ -76,6 +85,7 @@ def bot_view(*, bot: Bot, now: datetime) -> BotView:
     volume, cost = (cycle.volume, cycle.cost) if cycle else (Decimal(0), Decimal(0))
     value = quote.price * volume if quote and volume else None
     unrealised = value * (1 - _rules(cycle).ask_fee) - cost if value else None
+    ways = exits.exits_of(bot=bot, cycle=cycle, now=now) if cycle else exits.Exits()
     waiting = [stage.price for stage in stages if stage.state in ("waiting", "resting")]
     return BotView(
         bot=bot,
@@ -84,10 +94,15 @@ def bot_view(*, bot: Bot, now: datetime) -> BotView:
         price=quote.price if quote else None,
         price_at=quote.received_at if quote else None,
         average=_average(cycle),
-        break_even=_exit_price(cycle, take_profit=None),
-        take_profit_price=_exit_price(
-            cycle, take_profit=Decimal(cycle.plan["take_profit"]) if cycle else None
-        ),
+        break_even=_break_even(cycle),
+        take_profit_price=ways.take_profit,
+        peak_price=cycle.peak_price if cycle else None,
+        trailing_price=ways.trailing,
+        protected_price=ways.protected,
+        stop_price=ways.stop,
+        sold_at=ways.sold_at,
+        exit_reason=cycle.exit_reason if cycle else "",
+        reentry_price=None if cycle else _reentry_price(bot),
         volume=volume,
         cost=cost,
         value=value,
@@ -105,7 +120,11 @@ def stage_views(*, cycle: Cycle) -> list[StageView]:
     for order in cycle.orders.filter(side=Side.BID).order_by("created_at"):
         orders.setdefault(order.stage, []).append(order)
     return [
-        _stage_view(planned, orders.get(planned.stage, []))
+        _stage_view(
+            planned,
+            orders.get(planned.stage, []),
+            skipped=planned.stage in cycle.owner_changes.get("skipped", ()),
+        )
         for planned in frozen_plan.planned_stages(cycle.plan)
     ]
 
@@ -143,14 +162,16 @@ def recommendations_view(
     return central_view(now=now), list(ranked or ())[:limit]
 
 
-def _stage_view(planned: PlannedStage, orders: Sequence[Order]) -> StageView:
+def _stage_view(
+    planned: PlannedStage, orders: Sequence[Order], *, skipped: bool
+) -> StageView:
     last = orders[-1] if orders else None
     if any(order.state == OrderState.FILLED for order in orders):
         state = "filled"
     elif last is not None and last.state in LIVE_ORDERS:
         state = "resting" if last.state == OrderState.OPEN else "pending"
     else:
-        state = "waiting"
+        state = "skipped" if skipped else "waiting"
     return StageView(
         stage=planned.stage,
         price=planned.price,
@@ -187,12 +208,18 @@ def _average(cycle: Cycle | None) -> Decimal | None:
     return cycle.cost / (1 + _rules(cycle).bid_fee) / cycle.volume
 
 
-def _exit_price(cycle: Cycle | None, *, take_profit: Decimal | None) -> Decimal | None:
+def _break_even(cycle: Cycle | None) -> Decimal | None:
     if cycle is None or not cycle.volume:
         return None
-    rules = _rules(cycle)
-    if take_profit is None:
-        return calculate_break_even(cost=cycle.cost, volume=cycle.volume, rules=rules)
-    return calculate_take_profit(
-        cost=cycle.cost, volume=cycle.volume, take_profit=take_profit, rules=rules
+    return calculate_break_even(
+        cost=cycle.cost, volume=cycle.volume, rules=_rules(cycle)
+    )
+
+
+def _reentry_price(bot: Bot) -> Decimal | None:
+    if bot.state != BotState.RUNNING:
+        return None
+    snapshot = latest_snapshot() if bot.reentry == Reentry.SUPPORT else None
+    return rounds.next_reentry_price(
+        bot=bot, bundle=snapshot.bundle if snapshot else None
     )

@@ -70,10 +70,9 @@ def lately_stopped(*, owner_id: Any, now: datetime) -> set[str]:
 
 def check_reentry(*, bot: Bot, proposal: Proposal) -> None:
     """Raise NoProposal while the price is above where the owner wants to begin again."""
-    last = bot.cycles.filter(state=CycleState.CLOSED).order_by("-seq").first()
     gate = reentry_price(
         reentry=Reentry(bot.reentry),
-        last=last,
+        last=_last_closed(bot),
         market=proposal.state.market,
         bundle=proposal.bundle,
     )
@@ -84,8 +83,24 @@ def check_reentry(*, bot: Bot, proposal: Proposal) -> None:
         )
 
 
+def next_reentry_price(*, bot: Bot, bundle: BundleAnswer | None) -> Decimal | None:
+    """Return what the next round of a bot with a fixed coin waits for, None for nothing."""
+    if bot.auto_select or bot.reentry == Reentry.RESET:
+        return None
+    return reentry_price(
+        reentry=Reentry(bot.reentry),
+        last=_last_closed(bot),
+        market=bot.market,
+        bundle=bundle,
+    )
+
+
+def _last_closed(bot: Bot) -> Cycle | None:
+    return bot.cycles.filter(state=CycleState.CLOSED).order_by("-seq").first()
+
+
 def reentry_price(
-    *, reentry: Reentry, last: Cycle | None, market: str, bundle: BundleAnswer
+    *, reentry: Reentry, last: Cycle | None, market: str, bundle: BundleAnswer | None
 ) -> Decimal | None:
     """Return the highest price (KRW) a next round may begin at, None for any.
 
@@ -102,8 +117,8 @@ def reentry_price(
     return None
 
 
-def _near_support(market: str, bundle: BundleAnswer) -> Decimal | None:
-    levels = bundle.support_levels.get(market)
+def _near_support(market: str, bundle: BundleAnswer | None) -> Decimal | None:
+    levels = bundle.support_levels.get(market) if bundle else None
     nearest = levels.levels.get(Level.AGGRESSIVE) if levels else None
     if nearest is None or nearest.price is None:
         return None

@@ -25,6 +25,7 @@ STAGE_STATES: Final = {
     "resting": _lazy("미체결"),
     "pending": _lazy("확인 중"),
     "filled": _lazy("체결"),
+    "skipped": _lazy("건너뜀"),
 }
 
 
