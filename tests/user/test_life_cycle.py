@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
 from typing import Any
@@ -31,6 +32,7 @@ from user_project.bots.models import (
     Order,
     ServerSwitch,
 )
+from user_project.bots.options import options_of
 from user_project.bots.problems import BotProblem
 from user_project.trading.orders import OrderKind, OrderRequest, Side
 
@@ -568,18 +570,69 @@ class TestOptions:
             None,
         )
 
-    def test_a_running_bot_keeps_its_options(self, floor: Floor) -> None:
-        from user_project.bots.options import BotOptions
-
-        options = BotOptions(budget=Decimal(500_000), market="KRW-BTC")
-        with pytest.raises(BotProblem) as refusal:
-            services.update_options(bot=floor.bot, options=options, now=floor.clock())
-        assert refusal.value.code == "BOT_BUSY"
-        services.stop_bot(bot=floor.bot, now=floor.clock())
-        changed = services.update_options(
-            bot=floor.bot, options=options, now=floor.clock()
+    def test_a_bot_at_work_takes_what_only_its_next_round_looks_at(
+        self, floor: Floor
+    ) -> None:
+        cycle = bought(floor)
+        plan, posts = cycle.plan, len(floor.exchange.posts)
+        options = replace(
+            options_of(floor.bot),
+            budget=Decimal(500_000),
+            stages=3,
+            take_profit=Decimal("0.05"),
         )
-        assert (changed.budget, changed.name) == (500_000, "비트코인")
+        services.update_options(bot=floor.bot, options=options, now=floor.clock())
+        floor.run_often(3)
+        assert now_of(cycle).plan == plan
+        assert (cycle.budget, len(floor.exchange.posts)) == (1_000_000, posts)
+
+        fall(floor, 103_000_000)
+        assert now_of(cycle).state == "closed"
+        floor.exchange.trade_at("100000000")
+        floor.run_often(3, seconds=61)
+        second = floor.bot.cycles.first()
+        assert (second.seq, second.budget, len(second.plan["stages"])) == (
+            *(2, 500_000, 3),
+        )
+
+    @pytest.mark.parametrize(
+        ("change", "named"),
+        [
+            ({"trailing": Decimal("0.01")}, "추적"),
+            ({"resting_stages": 0}, "차수"),
+            ({"crash_brake": False}, "급락"),
+            ({"stop_below_last": Decimal("0.1"), "budget": Decimal(9_000)}, "손절"),
+            ({"market": "KRW-ETH"}, "마켓"),
+            ({"market": ""}, "마켓"),
+        ],
+    )
+    def test_what_its_running_round_looks_at_waits_for_a_stop(
+        self, floor: Floor, change: dict[str, Any], named: str
+    ) -> None:
+        before = options_of(floor.bot)
+        with pytest.raises(BotProblem, match=named) as refusal:
+            services.update_options(
+                bot=floor.bot, options=replace(before, **change), now=floor.clock()
+            )
+        assert (refusal.value.code, refusal.value.field) == (
+            "BOT_BUSY",
+            next(iter(change)),
+        )
+        assert options_of(Bot.objects.get()) == before
+        services.stop_bot(bot=floor.bot, now=floor.clock())
+        services.update_options(
+            bot=floor.bot, options=replace(before, **change), now=floor.clock()
+        )
+        assert options_of(Bot.objects.get()) == replace(before, **change)
+
+    def test_no_option_is_forgotten(self) -> None:
+        """Who adds an option says whether a running round looks at it."""
+        at_once = {
+            *("stage_cooldown_seconds", "resting_stages", "trailing"),
+            *("stop_below_last", "break_even_after", "max_hold_hours", "crash_brake"),
+        }
+        assert services.NEXT_ROUND_OPTIONS | at_once == set(services.OPTION_COLUMNS)
+        assert not services.NEXT_ROUND_OPTIONS & at_once
 
 
 class TestPreview:
@@ -625,8 +678,6 @@ class TestTwoBotsOnOneMarket:
     """One account, one coin, two ledgers; the exchange prevents that they trade together."""
 
     def second(self, floor: Floor) -> Floor:
-        from dataclasses import replace
-
         other = services.clone_bot(bot=floor.bot, name="둘째", now=floor.clock())
         services.start_bot(bot=other, now=floor.clock())
         return replace(floor, bot=other)

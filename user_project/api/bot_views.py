@@ -103,7 +103,7 @@ class BotViewSet(IdempotentPosts, mixins.ListModelMixin, viewsets.GenericViewSet
 
     @extend_schema(request=BotChange, responses=BotStatus)
     def partial_update(self, request: Request, pk: str | None = None) -> Response:
-        """Change an idle bot's options; they count from the next round on."""
+        """Change options for the next round; some only while the bot is idle."""
         bot = self.get_object()
         form = self._form(BotChange)
         options = replace(options_of(bot), **form.changes())

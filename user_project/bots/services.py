@@ -38,6 +38,16 @@ OPTION_COLUMNS: Final = tuple(
 )
 
 
+NEXT_ROUND_OPTIONS: Final = frozenset(
+    {
+        *("budget", "stages", "multiplier", "shape", "level", "stage_table"),
+        *("take_profit", "jitter", "max_depth", "reinvest", "reentry"),
+        *("max_cycles", "cycle_cooldown_seconds"),
+    }
+)
+"""Looked at only between rounds: the running one has its frozen plan."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Preview:
     """What a bot would do if it started now, in won."""
@@ -186,17 +196,17 @@ def clone_bot(*, bot: Bot, name: str, now: datetime) -> Bot:
 
 
 def update_options(*, bot: Bot, options: BotOptions, now: datetime) -> Bot:
-    """Change an idle bot's options; they count from its next round on.
+    """Change options; a bot at work takes only those its running round does not use.
 
     The coin changes only while no round is open. Raises BotProblem with the remedy.
     """
     with transaction.atomic():
         locked = Bot.objects.select_for_update().get(pk=bot.pk)
-        if locked.state not in IDLE_STATES:
-            raise BotProblem(
-                "BOT_BUSY", "실행 중인 봇의 설정은 바꿀 수 없습니다. 먼저 정지하세요."
-            )
         moved = options.market != ("" if locked.auto_select else locked.market)
+        message = "설정을 바꿨습니다."
+        if locked.state not in IDLE_STATES:
+            message += " 다음 회차부터 적용됩니다."
+            _check_harmless(bot=locked, options=options, moved=moved)
         if moved and _lock_open_cycle(locked) is not None:
             raise BotProblem(
                 "ROUND_OPEN",
@@ -209,8 +219,28 @@ def update_options(*, bot: Bot, options: BotOptions, now: datetime) -> Bot:
             locked.auto_select, locked.market = not options.market, options.market
         locked.name = options.name or locked.name
         locked.save(update_fields=(*OPTION_COLUMNS, "name", "market", "auto_select"))
-        events.record(bot=locked, kind="bot.changed", message="설정을 바꿨습니다.")
+        events.record(bot=locked, kind="bot.changed", message=message)
     return locked
+
+
+def _check_harmless(*, bot: Bot, options: BotOptions, moved: bool) -> None:
+    """Raise BotProblem where a bot at work would act otherwise in its running round."""
+    changed = [
+        name for name, value in options.columns().items() if getattr(bot, name) != value
+    ]
+    wrong = [name for name in changed if name not in NEXT_ROUND_OPTIONS]
+    if moved:
+        wrong.insert(0, "market")
+    if not wrong:
+        return
+    labels = {column.name: str(column.verbose_name) for column in Bot._meta.fields}
+    names = ", ".join(labels[name] for name in wrong)
+    raise BotProblem(
+        "BOT_BUSY",
+        f"실행 중인 봇에서는 바꿀 수 없는 설정입니다: {names}."
+        " 봇을 정지한 뒤 바꾸고 다시 시작하세요.",
+        field=wrong[0],
+    )
 
 
 def _lock_open_cycle(bot: Bot) -> Cycle | None:
