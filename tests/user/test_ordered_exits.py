@@ -7,9 +7,20 @@ from typing import Any
 
 import pytest
 
+from tests.user.factories import NOW
 from tests.user.floor import Floor
-from user_project.bots import emergency, services, switches, turns
-from user_project.bots.models import Bot, BotEvent, Cycle, EmergencyStop, ServerSwitch
+from user_project.accounts.models import ExchangeAccount
+from user_project.bots import emergency, services, switches, turns, wording
+from user_project.bots.models import (
+    Bot,
+    BotEvent,
+    Cycle,
+    EmergencyStop,
+    Order,
+    ServerSwitch,
+)
+from user_project.trading.facts import Why
+from user_project.trading.orders import Side
 
 
 @pytest.fixture
@@ -83,3 +94,66 @@ def test_a_finishing_bot_tells_of_the_sale_once(floor: Floor) -> None:
 
     told = BotEvent.objects.filter(message__contains="시장가로 팔고 정지")
     assert told.count() == 1
+
+
+@pytest.mark.parametrize(
+    ("change", "why"),
+    [
+        ({"quarantined_at": NOW}, Why.QUARANTINED),
+        ({"key_problem": "expired"}, Why.KEY_REFUSED),
+        ({"mode": "live"}, Why.LIVE_OFF),
+    ],
+)
+def test_a_sale_that_cannot_be_made_says_why(
+    floor: Floor, change: dict[str, Any], why: Why
+) -> None:
+    floor.run_often(4)
+    ExchangeAccount.objects.update(**change)
+    stop = emergency.stop_everything(
+        owner=floor.bot.owner, sell_all=True, by=None, now=floor.clock()
+    )
+    floor.run_often(6)
+
+    (result,) = emergency.results(stop=stop)
+    assert not result.done
+    assert result.message.endswith(wording.REASONS[why])
+    assert not Order.objects.live().filter(side=Side.BID).exists()
+    assert Order.objects.live().filter(side=Side.ASK).exists()  # better than none
+
+
+@pytest.mark.parametrize("sell_all", [True, False])
+def test_the_buys_of_a_frozen_round_are_withdrawn(
+    floor: Floor, *, sell_all: bool
+) -> None:
+    floor.run_often(4)
+    Cycle.objects.update(deficit=Decimal("0.0001"))
+    floor.run_often(2)
+    assert Cycle.objects.get().state == "frozen"
+    emergency.stop_everything(
+        owner=floor.bot.owner, sell_all=sell_all, by=None, now=floor.clock()
+    )
+    floor.run_often(4)
+
+    assert not Order.objects.live().filter(side=Side.BID).exists()
+    assert Cycle.objects.get().volume > 0
+
+
+@pytest.mark.parametrize(("sell_all", "state"), [(True, "closed"), (False, "open")])
+def test_a_halted_bot_is_not_left_out(
+    floor: Floor, *, sell_all: bool, state: str
+) -> None:
+    floor.run_often(4)
+    Bot.objects.update(state="halted")
+    stop = emergency.stop_everything(
+        owner=floor.bot.owner, sell_all=sell_all, by=None, now=floor.clock()
+    )
+    floor.run_often(6)
+
+    assert not Order.objects.live().filter(side=Side.BID).exists()
+    assert Cycle.objects.get().state == state
+    assert emergency.results(stop=stop)[0].done
+
+
+def test_every_reason_has_its_sentence() -> None:
+    missing = [why for why in Why if why and not wording.REASONS.get(why, "")]
+    assert missing == []

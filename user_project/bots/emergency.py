@@ -13,7 +13,7 @@ from django.db import transaction
 
 from common.money import plain
 from user_project.accounts.models import ExchangeAccount
-from user_project.bots import prices, services, switches
+from user_project.bots import prices, services, switches, wording
 from user_project.bots.models import (
     Bot,
     BotQuerySet,
@@ -24,11 +24,18 @@ from user_project.bots.models import (
 )
 from user_project.bots.problems import BotProblem
 from user_project.bots.runner import open_cycle
-from user_project.trading.facts import ExitReason
+from user_project.trading.facts import ExitReason, Why
 from user_project.trading.lifecycle import BotState
 from user_project.trading.orders import Side
 
 BUYING: Final = (BotState.RUNNING, BotState.FINISHING)
+HOLDS_UP: Final = frozenset(
+    {
+        *(Why.QUARANTINED, Why.KEY_REFUSED, Why.LIVE_OFF, Why.RECONCILE_DUE),
+        *(Why.MARKET_OFFLINE, Why.FROZEN, Why.DUST),
+    }
+)
+"""Reasons for which even an ordered sale waits."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -170,6 +177,11 @@ def _stop(*, bot_id: UUID, sell: bool, now: datetime) -> None:
                 services.stop_and_sell(bot=bot, now=now, reason=ExitReason.EMERGENCY)
             elif bot.state in BUYING:
                 services.pause_bot(bot=bot, now=now)
+            elif bot.state == BotState.HALTED:
+                # Nobody acts for a halted bot, so its buys would stay. It does not
+                # run in between: both are one transaction.
+                services.resume_bot(bot=bot, now=now)
+                services.pause_bot(bot=bot, now=now)
         except BotProblem:
             # Moved on meanwhile; the kill switch holds whatever it does.
             Bot.objects.filter(pk=bot_id).update(next_tick_at=now)
@@ -183,7 +195,7 @@ def _result(bot: Bot, *, sells: bool) -> Result:
     if buys:
         done, text = False, f"매수 주문 {buys}건을 거두는 중입니다."
     elif sells and held:
-        done, text = False, f"코인 {plain(held)}개를 파는 중입니다."
+        done, text = False, _selling(bot, held)
     elif held:
         done, text = (
             True,
@@ -192,6 +204,13 @@ def _result(bot: Bot, *, sells: bool) -> Result:
     else:
         done, text = True, "보유 코인도 매수 주문도 없습니다."
     return Result(bot_id=bot.pk, name=bot.name, done=done, message=text)
+
+
+def _selling(bot: Bot, held: Decimal) -> str:
+    """Name what holds a sale up: somebody must do something about it."""
+    text = f"코인 {plain(held)}개를 파는 중입니다."
+    why = Why(bot.reason)
+    return f"{text} {wording.REASONS[why]}" if why in HOLDS_UP else text
 
 
 def _written(effect: Effect) -> dict[str, Any]:

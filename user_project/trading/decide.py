@@ -80,7 +80,7 @@ def decide(
     if _is_flat(cycle, orders, rules):
         return _settle_flat(cycle=cycle, orders=orders, now=now)
     if cycle.deficit > 0 or cycle.state is CycleState.FROZEN:
-        return _frozen(cycle=cycle, now=now)
+        return _frozen(bot=bot, cycle=cycle, orders=orders, now=now)
     if cycle.exit_reason is not None:
         return _leave(
             bot=bot, cycle=cycle, orders=orders, price=price, rules=rules, now=now
@@ -154,16 +154,27 @@ def _settle_flat(
     return Decision(actions=(*thaw, CloseCycle()), next_tick_at=now + BUSY_TICK)
 
 
-def _frozen(*, cycle: CycleFacts, now: datetime) -> Decision:
+def _frozen(
+    *, bot: BotFacts, cycle: CycleFacts, orders: Sequence[OrderFacts], now: datetime
+) -> Decision:
     """The account lacks coins of this round: no new order until they are back."""
     may_freeze = cycle.state in (CycleState.OPEN, CycleState.CLOSING)
-    action: tuple[Action, ...] = ()
+    action = _unwanted_buys(bot=bot, cycle=cycle, orders=orders)
     if cycle.deficit > 0 and may_freeze:
-        action = (Freeze(),)
+        action = (Freeze(), *action)
     if cycle.deficit == 0 and cycle.state is CycleState.FROZEN:
-        action = (Thaw(),)
+        action = (Thaw(), *action)
     pause = BUSY_TICK if action else IDLE_TICK
     return Decision(actions=action, reason=Why.FROZEN, next_tick_at=now + pause)
+
+
+def _unwanted_buys(
+    *, bot: BotFacts, cycle: CycleFacts, orders: Sequence[OrderFacts]
+) -> tuple[Action, ...]:
+    """Withdraw the buys that a person wants gone; no block forbids that."""
+    if bot.state is not BotState.PAUSED and cycle.exit_reason not in ORDERED:
+        return ()
+    return cancels([order for order in live_of(orders) if order.side is Side.BID])
 
 
 def _leave(
@@ -180,7 +191,11 @@ def _leave(
         return _wind_down(cycle=cycle, orders=orders, reason=Why.EXITING, now=now)
     ordered = cycle.exit_reason in ORDERED and bot.blocked is Why.KILL_SWITCH
     if bot.blocked and not ordered:
-        return Decision(reason=bot.blocked, next_tick_at=now + 5 * BUSY_TICK)
+        return Decision(
+            actions=_unwanted_buys(bot=bot, cycle=cycle, orders=orders),
+            reason=bot.blocked,
+            next_tick_at=now + 5 * BUSY_TICK,
+        )
     if cycle.state is CycleState.OPEN and cycle.exit_reason is not None:
         return Decision(
             actions=(Exit(reason=cycle.exit_reason),),
