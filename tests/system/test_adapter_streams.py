@@ -160,7 +160,8 @@ class TestOrders:
         request = self.low_buy(adapter)
 
         placed = adapter.place_limit_order(request=request)
-        eventually(lambda: request.identifier in orders.take().identifiers)
+        # That it was accepted is told apart: its sender has the answer already.
+        eventually(lambda: request.identifier in orders.take().accepted)
         adapter.cancel_order(uuid=placed.uuid)
 
         eventually(lambda: request.identifier in orders.take().identifiers)
@@ -190,7 +191,7 @@ class TestOrders:
         eventually(lambda: orders.take().opened == {"ours"})
         request = self.low_buy(adapter)
         adapter.place_limit_order(request=request)
-        eventually(lambda: request.identifier in orders.take().identifiers)
+        eventually(lambda: request.identifier in orders.take().accepted)
 
 
 def test_an_exchange_that_restarts_is_found_again() -> None:
