@@ -63,7 +63,8 @@ def _warm_up(world: UserWorld, crossings: list[Crossing], accounts: int) -> None
     """Let lines open, workers connect and rules be read, until all is quick."""
     for _ in range(WARMING):
         chosen = [crossings.pop(0) for _ in range(accounts)]
-        if max(one.ms for one in _cross(world, chosen, rate=5)) < WARM_MS:
+        ways = _cross(world, chosen, rate=5, insist=True)
+        if max(one.ms for one in ways) < WARM_MS:
             return
 
 
@@ -102,17 +103,26 @@ class Way:
     ms: float
 
 
-def _cross(world: UserWorld, crossings: Sequence[Crossing], *, rate: int) -> list[Way]:
-    """Let the prices fall one by one and follow each to its order."""
+def _cross(
+    world: UserWorld,
+    crossings: Sequence[Crossing],
+    *,
+    rate: int,
+    insist: bool = False,
+) -> list[Way]:
+    """Let the prices fall one by one and follow each to its order.
+
+    With *insist* a price falls again and again: before the lines are open nobody hears
+    of it, and the next trade lifts it.
+    """
     fallen: dict[str, int] = {}
     with _listening(world, {market for _, market, _ in crossings}) as told:
         began = time.monotonic()
         for number, (bot, market, price) in enumerate(crossings):
             time.sleep(max(0.0, began + number / rate - time.monotonic()))
             fallen[bot] = time.time_ns() // 10**6
-            body = {"market": market, "price": price, "volume": "0.00000001"}
-            world.simulator("POST", "trades", body)
-        arrived = _arrived(world, wanted=set(fallen))
+            _trade(world, market, price)
+        arrived = _arrived(world, crossings, insist=insist)
     return [
         Way(
             told_ms=told.get((market, Decimal(price)), arrived[bot]) - fallen[bot],
@@ -146,7 +156,15 @@ def _listening(
     thread.join()
 
 
-def _arrived(world: UserWorld, *, wanted: set[str]) -> dict[str, int]:
+def _trade(world: UserWorld, market: str, price: str) -> None:
+    body = {"market": market, "price": price, "volume": "0.00000001"}
+    world.simulator("POST", "trades", body)
+
+
+def _arrived(
+    world: UserWorld, crossings: Sequence[Crossing], *, insist: bool
+) -> dict[str, int]:
+    wanted = {bot for bot, _, _ in crossings}
     deadline = time.monotonic() + PATIENCE_SECONDS
     while True:
         told = world.python("-m", "deploy.bench_user_post_run", "orders")
@@ -158,6 +176,9 @@ def _arrived(world: UserWorld, *, wanted: set[str]) -> dict[str, int]:
         if time.monotonic() > deadline:
             missing = len(wanted - arrived.keys())
             raise RuntimeError(f"{missing} of {len(wanted)} orders never arrived")
+        for bot, market, price in crossings if insist else ():
+            if bot not in arrived:
+                _trade(world, market, price)
 
 
 def _first(calls: Sequence[Any], bots: Mapping[str, str]) -> dict[str, int]:
