@@ -230,6 +230,12 @@ class TestLeaving:
         decision = decided(cycle=rest, orders=(FIRST_FILLED,), price=3000)
         assert decision.actions == (CloseCycle(),)
 
+    def test_a_watched_buy_keeps_a_round_of_dust_open(self) -> None:
+        watched = order(2, Side.BID, OrderState.ABANDONED_WATCH, price=2000)
+        rest = closing(volume=Decimal(1), cost=Decimal(6_000), received=Decimal(9_000))
+        decision = decided(cycle=rest, orders=(FIRST_FILLED, watched), price=3000)
+        assert (decision.actions, decision.reason) == ((), Why.DUST)
+
     def test_nothing_bought_is_only_withdrawn(self) -> None:
         cycle = replace(
             HOLDING,

@@ -5,37 +5,19 @@ A mutant is the engine with one line changed, in a copy of the files it needs.
 
 from __future__ import annotations
 
-import os
-import shutil
 import subprocess
-import sys
-from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).resolve().parents[2]
-NEEDED = (
-    *("common", "tests/__init__.py"),
-    *("user_project/__init__.py", "user_project/trading"),
-)
+from tests.unit.mutants import Mutant, change, copied, run_tests
+
 TESTS = (
     "test_matching_book.py",
     "test_matching.py",
     "test_matching_properties.py",
 )
 SUPPORT = ("matching_desk.py", "matching_exchange.py")
-
-
-@dataclass(frozen=True, slots=True)
-class Mutant:
-    """One wrong line; *module* is one of the matching modules."""
-
-    name: str
-    module: str
-    right: str
-    wrong: str
-
 
 MUTANTS = [
     Mutant(
@@ -161,64 +143,22 @@ MUTANTS = [
 ]
 
 
-def copied(directory: Path) -> Path:
-    """Copy what the engine's tests need; return where the tests are."""
-    for name in NEEDED:
-        source, copy = ROOT / name, directory / name
-        copy.parent.mkdir(parents=True, exist_ok=True)
-        if source.is_dir():
-            shutil.copytree(source, copy, ignore=shutil.ignore_patterns("__pycache__"))
-        else:
-            shutil.copy(source, copy)
-    unit = directory / "tests" / "unit"
-    unit.mkdir()
-    for name in (*TESTS, *SUPPORT):
-        shutil.copy(ROOT / "tests" / "unit" / name, unit / name)
-    return unit
-
-
-def change(mutant: Mutant, unit: Path) -> None:
-    """Make the one line wrong."""
-    module = unit.parents[1] / "user_project" / "trading" / f"{mutant.module}.py"
-    code = module.read_text()
-    assert code.count(mutant.right) == 1, "the line to change is not there any more"
-    module.write_text(code.replace(mutant.right, mutant.wrong))
-
-
-def run_tests(unit: Path) -> subprocess.CompletedProcess[str]:
-    """Run the copy's tests until the first failure."""
-    env = {**os.environ, "PYTHONPATH": str(unit.parents[1]), "EXAMPLES": "40"}
-    return subprocess.run(
-        [
-            *(sys.executable, "-m", "pytest", "-x", "-q", "-p", "no:cacheprovider"),
-            *(
-                "--import-mode=importlib",
-                "-c",
-                "/dev/null",
-                f"--rootdir={unit.parents[1]}",
-            ),
-            *("-k", "not the_steps"),  # how much a shorter run reaches does not count
-            *(str(unit / name) for name in TESTS),
-        ],
-        cwd=unit.parents[1],
-        env=env,
-        capture_output=True,
-        text=True,
-        timeout=300,
-    )
+def outcome_of(unit: Path) -> subprocess.CompletedProcess[str]:
+    """Run the copy's tests; how much a shorter run reaches does not count."""
+    return run_tests(unit, TESTS, "-k", "not the_steps", EXAMPLES="40")
 
 
 def test_the_right_engine_passes_its_tests(tmp_path: Path) -> None:
-    outcome = run_tests(copied(tmp_path))
+    outcome = outcome_of(copied(tmp_path, (*TESTS, *SUPPORT)))
 
     assert outcome.returncode == 0, outcome.stdout + outcome.stderr
 
 
 @pytest.mark.parametrize("mutant", MUTANTS, ids=lambda mutant: mutant.name)
 def test_a_wrong_engine_fails_its_tests(mutant: Mutant, tmp_path: Path) -> None:
-    unit = copied(tmp_path)
+    unit = copied(tmp_path, (*TESTS, *SUPPORT))
     change(mutant, unit)
 
-    outcome = run_tests(unit)
+    outcome = outcome_of(unit)
 
     assert outcome.returncode == 1, outcome.stdout + outcome.stderr

@@ -1,37 +1,15 @@
-"""The plan's invariants notice when the plan is wrong: nine mistakes, each must fail.
-
-A mutant is the planning code with one line changed, in a copy of the files it needs.
-"""
+"""The plan's invariants notice when the plan is wrong: nine mistakes, each must fail."""
 
 from __future__ import annotations
 
-import os
-import shutil
-import subprocess
-import sys
-from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).resolve().parents[2]
-NEEDED = (
-    *("common", "tests/__init__.py"),
-    *("user_project/__init__.py", "user_project/trading"),
-)
-TEST = "test_plan_properties.py"
+from tests.unit.mutants import Mutant, change, copied, run_tests
+
+TESTS = ("test_plan_properties.py",)
 CASES = "700"
-
-
-@dataclass(frozen=True, slots=True)
-class Mutant:
-    """One wrong line; *module* is one of the planning modules."""
-
-    name: str
-    module: str
-    right: str
-    wrong: str
-
 
 MUTANTS = [
     Mutant(
@@ -91,42 +69,17 @@ MUTANTS = [
 ]
 
 
-def _copy(target: Path) -> None:
-    for name in NEEDED:
-        source, copy = ROOT / name, target / name
-        copy.parent.mkdir(parents=True, exist_ok=True)
-        if source.is_dir():
-            ignored = shutil.ignore_patterns("__pycache__")
-            shutil.copytree(source, copy, ignore=ignored)
-        else:
-            shutil.copy(source, copy)
-    (target / "tests/unit").mkdir()
-    shutil.copy(ROOT / "tests/unit" / TEST, target / "tests/unit" / TEST)
+def test_the_right_plan_passes(tmp_path: Path) -> None:
+    outcome = run_tests(copied(tmp_path, TESTS), TESTS, PLAN_EXAMPLES=CASES)
 
-
-def _is_noticed(place: Path) -> bool:
-    """Run the invariants on a few hundred cases of the copy."""
-    result = subprocess.run(
-        [
-            *(sys.executable, "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider"),
-            f"tests/unit/{TEST}",
-        ],
-        cwd=place,
-        env={**os.environ, "PLAN_EXAMPLES": CASES, "DANTARO_TEST_RESULT": "unused"},
-        capture_output=True,
-        text=True,
-        timeout=300,
-        check=False,
-    )
-    assert result.returncode in (0, 1), result.stdout + result.stderr
-    return result.returncode == 1
+    assert outcome.returncode == 0, outcome.stdout + outcome.stderr
 
 
 @pytest.mark.parametrize("mutant", MUTANTS, ids=lambda mutant: mutant.name)
 def test_the_invariants_notice(mutant: Mutant, tmp_path: Path) -> None:
-    _copy(tmp_path)
-    module = tmp_path / "user_project/trading" / f"{mutant.module}.py"
-    text = module.read_text()
-    assert text.count(mutant.right) == 1, "the line to be changed has moved"
-    module.write_text(text.replace(mutant.right, mutant.wrong))
-    assert _is_noticed(tmp_path)
+    unit = copied(tmp_path, TESTS)
+    change(mutant, unit)
+
+    outcome = run_tests(unit, TESTS, PLAN_EXAMPLES=CASES)
+
+    assert outcome.returncode == 1, outcome.stdout + outcome.stderr

@@ -509,16 +509,22 @@ class TestMissingCoins:
         floor.run_often(6)
         assert now_of(cycle).state in ("open", "closing", "closed")
 
-    def test_the_owner_takes_the_loss_and_the_round_ends(self, floor: Floor) -> None:
+    def test_what_is_gone_is_lost_and_the_rest_is_the_owners(
+        self, floor: Floor
+    ) -> None:
         cycle = self.freeze(floor)
         services.stop_bot(bot=floor.bot, now=floor.clock())
         floor.run_often(3)
-        cost = now_of(cycle).cost
+        cost, volume = now_of(cycle).cost, cycle.volume
         owner_actions.release_coins(bot=floor.bot, by=None, now=floor.clock())
 
         assert (now_of(cycle).state, cycle.exit_reason) == ("closed", "released")
-        assert (cycle.volume, cycle.profit) == (0, -cost)
-        assert Adjustment.objects.get().kind == "lost"
+        assert cycle.volume == cycle.cost == 0
+        booked = {row.kind: row for row in Adjustment.objects.all()}
+        assert booked["lost"].volume == Decimal("0.001")
+        assert booked["released"].volume == volume - Decimal("0.001")
+        assert booked["lost"].cost + booked["released"].cost == cost
+        assert cycle.profit == -booked["lost"].cost < 0
 
     def test_coins_handed_over_at_cost_earn_nothing(self, floor: Floor) -> None:
         cycle = bought(floor)

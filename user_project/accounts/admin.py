@@ -112,7 +112,7 @@ class ExchangeAccountAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # not g
         if change:
             super().save_model(request, obj, form, change)
 
-    @admin.action(description="키 점검")
+    @admin.action(description="키 점검", permissions=("change",))
     def check_keys(
         self, request: HttpRequest, queryset: QuerySet[ExchangeAccount]
     ) -> None:
@@ -129,7 +129,7 @@ class ExchangeAccountAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # not g
                 found = key_reports.summary(report=report, now=now)
                 self.message_user(request, f"{account}: {found}")
 
-    @admin.action(description="격리 해제 (원인을 확인한 뒤)")
+    @admin.action(description="격리 해제 (원인을 확인한 뒤)", permissions=("change",))
     def lift_quarantine(
         self, request: HttpRequest, queryset: QuerySet[ExchangeAccount]
     ) -> None:

@@ -54,20 +54,23 @@ REPLAN_AFTER: Final = timedelta(seconds=5)
 SEED_BUCKET_SECONDS: Final = 300
 
 
-def bot_facts(*, bot: Bot, now: datetime) -> BotFacts:
-    """Collect what the decision needs to know about the bot and its account."""
+def bot_facts(*, bot: Bot, now: datetime, in_round: bool = False) -> BotFacts:
+    """Collect what the decision needs to know about the bot and its account.
+
+    In a running round nobody asks when the next one may begin.
+    """
     hours = bot.max_hold_hours
     return BotFacts(
         state=BotState(bot.state),
         stage_cooldown=timedelta(seconds=bot.stage_cooldown_seconds),
-        next_cycle_at=_next_cycle_at(bot),
+        next_cycle_at=None if in_round else _next_cycle_at(bot),
         blocked=switches.blocked(bot=bot, now=now),
         resting_stages=bot.resting_stages,
         trailing=bot.trailing,
         stop_below_last=bot.stop_below_last,
         break_even_after=bot.break_even_after,
         max_hold=None if hours is None else timedelta(hours=hours),
-        cycles_left=_cycles_left(bot),
+        cycles_left=None if in_round else _cycles_left(bot),
         braked=bot.crash_brake and _is_braked(bot.account.base_url, now=now),
     )
 

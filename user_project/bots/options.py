@@ -8,7 +8,7 @@ from enum import StrEnum
 from typing import Any, Final
 from uuid import UUID
 
-from common.money import plain
+from common.money import plain, to_decimal
 from common.wire import Level
 from user_project.trading.amounts import Shape
 from user_project.trading.plan_request import TableStage
@@ -105,4 +105,18 @@ def read_table(rows: list[Any] | None, /) -> tuple[TableStage, ...] | None:
     return tuple(
         TableStage(drop=Decimal(row["drop"]), weight=Decimal(row["weight"]))
         for row in rows
+    )
+
+
+def parse_table(text: str, /) -> tuple[TableStage, ...] | None:
+    """Read ``0:1,0.03:1.5`` (drop:weight, …) as commands take it; None for no text.
+
+    Raises NotADecimal for what is no number.
+    """
+    if not text:
+        return None
+    rows = [row.partition(":") for row in text.split(",")]
+    return tuple(
+        TableStage(drop=to_decimal(drop), weight=to_decimal(weight or "1"))
+        for drop, _, weight in rows
     )

@@ -12,7 +12,7 @@ from django.db import transaction
 from common.money import plain
 from user_project.bots import adjustments, events, limits, prices, switches, wording
 from user_project.bots.frozen_plan import frozen_rules, planned_stages
-from user_project.bots.models import Adjustment, Bot, Cycle, Order
+from user_project.bots.models import Bot, Cycle, Order
 from user_project.bots.option_ranges import range_problem
 from user_project.bots.problems import BotProblem
 from user_project.trading.buys import PRICE_MAX_AGE
@@ -100,8 +100,6 @@ def release_coins(*, bot: Bot, by: Any, now: datetime) -> Cycle:
                 "ORDERS_LIVE",
                 "아직 걸려 있는 주문이 있습니다. 봇을 정지하고 주문이 취소된 뒤 다시 하세요.",
             )
-        short = cycle.state == CycleState.FROZEN
-        kind = Adjustment.Kind.LOST if short else Adjustment.Kind.RELEASED
         # Who is deciding for this bot right now decided on coins it no longer has.
         locked.fence, locked.lease_owner, locked.lease_until = (
             locked.fence + 1,
@@ -112,9 +110,7 @@ def release_coins(*, bot: Bot, by: Any, now: datetime) -> Cycle:
         locked.save(
             update_fields=("fence", "lease_owner", "lease_until", "next_tick_at")
         )
-        return adjustments.release(
-            bot=locked, cycle=cycle, kind=kind, by=by, note="", now=now
-        )
+        return adjustments.release(bot=locked, cycle=cycle, by=by, now=now)
 
 
 def _change(

@@ -174,7 +174,7 @@ def _facts(*, desk: Desk, cycle: Cycle | None) -> record.Facts:
     bot, now = desk.bot, desk.clock()
     orders = list(cycle.orders.order_by("created_at")) if cycle else []
     return record.Facts(
-        bot=cycles.bot_facts(bot=bot, now=now),
+        bot=cycles.bot_facts(bot=bot, now=now, in_round=cycle is not None),
         cycle=cycles.cycle_facts(cycle=cycle, now=now) if cycle else None,
         orders=tuple(cycles.order_facts(order=order) for order in orders),
         price=_price(desk=desk, market=cycle.market) if cycle else None,

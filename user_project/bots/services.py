@@ -13,14 +13,14 @@ from django.db import transaction
 from common.wire import BundleAnswer, Level
 from user_project.accounts.models import ExchangeAccount
 from user_project.accounts.services import AccountProblem, adapter_for
-from user_project.bots import cycles, events, planning, switches, wording
+from user_project.bots import cycles, events, planning, wording
 from user_project.bots.models import Bot, Cycle, Order
 from user_project.bots.options import NOT_COLUMNS, BotOptions
 from user_project.bots.planning import NoProposal, Proposal
 from user_project.bots.problems import BotProblem
 from user_project.central_api.services import freshness, latest_snapshot, pull
 from user_project.exchanges.adapter import ExchangeError
-from user_project.trading.facts import ExitReason, Why
+from user_project.trading.facts import ORDERED_EXITS, ExitReason, Why
 from user_project.trading.lifecycle import (
     BOT_TRANSITIONS,
     TERMINAL_CYCLES,
@@ -159,7 +159,7 @@ def stop_and_sell(
                 return locked
             return stop_bot(bot=locked, now=now)
         # An ordered sale overtakes a stop under way: it alone passes a kill switch.
-        is_new = cycle.exit_reason not in switches.ORDERED_EXITS
+        is_new = cycle.exit_reason not in ORDERED_EXITS
         if is_new:
             cycle.exit_reason = reason.value
             cycle.save(update_fields=("exit_reason",))

@@ -10,11 +10,10 @@ from django.db import transaction
 from user_project.accounts.models import ExchangeAccount
 from user_project.bots import live
 from user_project.bots.models import Bot, BotEvent, ServerSwitch
-from user_project.trading.facts import ExitReason, Place, Why
+from user_project.trading.facts import ORDERED_EXITS, Place, Why
 from user_project.trading.orders import Side
 
 RECONCILE_MAX_AGE: Final = timedelta(minutes=5)
-ORDERED_EXITS: Final = frozenset({ExitReason.OWNER.value, ExitReason.EMERGENCY.value})
 
 
 def blocked(*, bot: Bot, now: datetime) -> Why:

@@ -17,6 +17,7 @@ from user_project.trading.buys import (
     is_fresh,
 )
 from user_project.trading.facts import (
+    ORDERED_EXITS,
     AbortCycle,
     Action,
     AlertHeld,
@@ -25,7 +26,6 @@ from user_project.trading.facts import (
     CycleFacts,
     Decision,
     Exit,
-    ExitReason,
     FinishBot,
     Freeze,
     OrderFacts,
@@ -55,8 +55,6 @@ __all__ = ["BUSY_TICK", "IDLE_TICK", "PRICE_MAX_AGE", "decide"]
 
 HELD_ALERT_DAYS: Final = (14, 30, 60)
 """A round held so long is told of; nothing is sold for it."""
-ORDERED: Final = frozenset({ExitReason.OWNER, ExitReason.EMERGENCY})
-"""Exits that a person asked for: a kill switch does not stop them."""
 
 
 def decide(
@@ -172,7 +170,7 @@ def _unwanted_buys(
     *, bot: BotFacts, cycle: CycleFacts, orders: Sequence[OrderFacts]
 ) -> tuple[Action, ...]:
     """Withdraw the buys that a person wants gone; no block forbids that."""
-    if bot.state is not BotState.PAUSED and cycle.exit_reason not in ORDERED:
+    if bot.state is not BotState.PAUSED and cycle.exit_reason not in ORDERED_EXITS:
         return ()
     return cancels([order for order in live_of(orders) if order.side is Side.BID])
 
@@ -189,7 +187,7 @@ def _leave(
     """Sell everything at the market, whatever the price does meanwhile."""
     if cycle.volume == 0 and cycle.received == 0:
         return _wind_down(cycle=cycle, orders=orders, reason=Why.EXITING, now=now)
-    ordered = cycle.exit_reason in ORDERED and bot.blocked is Why.KILL_SWITCH
+    ordered = cycle.exit_reason in ORDERED_EXITS and bot.blocked is Why.KILL_SWITCH
     if bot.blocked and not ordered:
         return Decision(
             actions=_unwanted_buys(bot=bot, cycle=cycle, orders=orders),
@@ -209,7 +207,7 @@ def _leave(
         rules=rules,
         now=now,
     )
-    if dust and cycle.received > 0:
+    if dust and cycle.received > 0 and not live_of(orders):
         return Decision(actions=(CloseCycle(),), next_tick_at=now + BUSY_TICK)
     if dust:
         return Decision(reason=Why.DUST, next_tick_at=now + 10 * IDLE_TICK)

@@ -68,6 +68,10 @@ class ExitReason(StrEnum):
     RELEASED = "released"  # the coins went to the owner, nothing was sold
 
 
+ORDERED_EXITS: Final = frozenset({ExitReason.OWNER, ExitReason.EMERGENCY})
+"""Sales that a person asked for: a kill switch does not stop them."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BotFacts:
     """What the owner asked for, and what forbids new orders from outside."""

@@ -99,16 +99,25 @@ def book_sell(
     return Booking(legs=legs, position=after, profit=profit)
 
 
-def book_release(*, position: Position, market: str, lost: bool) -> Booking:
-    """Book the whole *position* over to the owner; *lost* coins lose their cost."""
-    _check_fill(volume=position.volume, funds=position.cost, fee=Decimal(0))
+def book_release(
+    *, position: Position, market: str, volume: Decimal, lost: bool
+) -> Booking:
+    """Book *volume* coins over to the owner, cost pro rata; *lost* ones lose their cost.
+
+    Raises Oversold when the position holds less.
+    """
+    _check_fill(volume=volume, funds=position.cost, fee=Decimal(0))
+    if volume > position.volume:
+        raise Oversold(f"{plain(volume)} leave, only {plain(position.volume)} held")
+    with localcontext(_EXACT):
+        cost = _cost_of(position=position, volume=volume)
+        after = Position(volume=position.volume - volume, cost=position.cost - cost)
     cost_goes_to: Account = "profit" if lost else "owner"
     legs = (
-        *_transfer("position", cost_goes_to, KRW, position.cost),
-        *_transfer("position", "owner", _coin(market), position.volume),
+        *_transfer("position", cost_goes_to, KRW, cost),
+        *_transfer("position", "owner", _coin(market), volume),
     )
-    profit = -position.cost if lost else Decimal(0)
-    return Booking(legs=legs, position=Position(), profit=profit)
+    return Booking(legs=legs, position=after, profit=-cost if lost else Decimal(0))
 
 
 def split_fee(*, paid_fee: Decimal, funds: Sequence[Decimal]) -> tuple[Decimal, ...]:

@@ -19,7 +19,7 @@ from common.wire import Level
 from user_project.bots import services, wording
 from user_project.bots.models import Bot
 from user_project.bots.option_ranges import range_problem
-from user_project.bots.options import BotOptions, Reentry
+from user_project.bots.options import BotOptions, Reentry, parse_table
 from user_project.bots.problems import BotProblem
 from user_project.trading.amounts import Shape
 from user_project.trading.facts import Why
@@ -163,21 +163,11 @@ def _read(name: str, text: str) -> Any:
 
 
 def _table(text: str) -> tuple[TableStage, ...] | None:
-    if not text:
-        return None
-    rows = [row.partition(":") for row in text.split(",")]
-    return tuple(
-        TableStage(drop=_decimal(drop), weight=_decimal(weight or "1"))
-        for drop, _, weight in rows
-    )
-
-
-def _decimal(text: str) -> Decimal:
     try:
-        return to_decimal(text)
+        return parse_table(text)
     except NotADecimal as error:
         raise CommandError(
-            f"--table의 {text!r}을 읽을 수 없습니다.", returncode=2
+            f"--table을 읽을 수 없습니다: {error}", returncode=2
         ) from error
 
 

@@ -13,6 +13,7 @@ from rich.console import Console
 from rich.table import Table
 
 from common.money import MarketRules, NotADecimal, plain, ticks_of, to_decimal
+from user_project.bots.options import parse_table
 from user_project.trading.plan import (
     InvalidPlan,
     Plan,
@@ -113,13 +114,10 @@ def _request(options: dict[str, Any]) -> PlanRequest:
 
 
 def _table_of(text: str) -> tuple[TableStage, ...] | None:
-    if not text:
-        return None
-    rows = [row.partition(":") for row in text.split(",")]
-    return tuple(
-        TableStage(drop=_number("table", drop), weight=_number("table", weight or "1"))
-        for drop, _, weight in rows
-    )
+    try:
+        return parse_table(text)
+    except NotADecimal as error:
+        raise _unreadable("table", text, "0:1,0.03:1.5") from error
 
 
 def _number(field: str, text: object) -> Decimal:
