@@ -12,6 +12,7 @@ import pytest
 
 if TYPE_CHECKING:
     from tests.user.floor import Floor
+    from user_project.trading.orders import PriceQuote
 
 
 @pytest.fixture
@@ -30,3 +31,14 @@ def floor(db: None, monkeypatch: pytest.MonkeyPatch) -> Iterator[Floor]:
     yield made
     if not made.damaged:
         assert made.audit() == []
+
+
+@pytest.fixture
+def shared_price(floor: Floor, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What the owner sees is what the exchange last said."""
+    from user_project.bots import prices
+
+    def shared(*, host: str, market: str) -> PriceQuote | None:
+        return floor.exchange.get_prices(markets=[market]).get(market)
+
+    monkeypatch.setattr(prices, "shared", shared)

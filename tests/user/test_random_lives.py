@@ -18,7 +18,7 @@ import pytest
 from tests.user.factories import make_snapshot
 from tests.user.floor import Floor
 from user_project.accounts.models import ExchangeAccount
-from user_project.bots import owner_actions, prices, services, switches
+from user_project.bots import owner_actions, services, switches
 from user_project.bots.models import Bot, Cycle, Order, ServerSwitch
 from user_project.bots.problems import BotProblem
 from user_project.central_api.models import CentralSnapshot
@@ -139,7 +139,7 @@ def settle(floor: Floor) -> None:
 
 @pytest.mark.parametrize("seed", range(LIVES))
 def test_a_life_of_surprises_ends_with_sound_books(
-    floor: Floor, monkeypatch: pytest.MonkeyPatch, seed: int
+    floor: Floor, shared_price: None, seed: int
 ) -> None:
     chance = random.Random(seed)
     Bot.objects.update(**options(chance))
@@ -148,10 +148,6 @@ def test_a_life_of_surprises_ends_with_sound_books(
     later = floor.clock() + timedelta(days=2)
     make_snapshot(floor.clock(), valid_until=later.isoformat())
 
-    def shared(*, host: str, market: str) -> Any:
-        return floor.exchange.get_prices(markets=[market]).get(market)
-
-    monkeypatch.setattr(prices, "shared", shared)
     floor.run_often(4, seconds=31)  # the first buy, whatever its delay
     assert Order.objects.filter(side=Side.BID).exists()
     for _ in range(STEPS):

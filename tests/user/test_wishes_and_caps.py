@@ -3,26 +3,17 @@
 from __future__ import annotations
 
 from decimal import Decimal
-from typing import Any
 
 import pytest
 
 from tests.user.floor import Floor
 from user_project.accounts.models import ExchangeAccount
-from user_project.bots import owner_actions, prices
+from user_project.bots import owner_actions
 from user_project.bots.models import Bot, BotEvent, Cycle, Order
 from user_project.bots.problems import BotProblem
 from user_project.bots.rounds import STOPPED_COIN_RESTS
 
-
-@pytest.fixture(autouse=True)
-def shared_price(floor: Floor, monkeypatch: pytest.MonkeyPatch) -> None:
-    """What the owner sees is what the exchange last said."""
-
-    def shared(*, host: str, market: str) -> Any:
-        return floor.exchange.get_prices(markets=[market]).get(market)
-
-    monkeypatch.setattr(prices, "shared", shared)
+pytestmark = pytest.mark.usefixtures("shared_price")
 
 
 def buy(floor: Floor, amount: int) -> Cycle:
