@@ -13,6 +13,8 @@ from kombu import Exchange, Queue
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
+from user_project.console import theme
+
 BASE_DIR = Path(__file__).resolve().parent.parent
 
 env = environ.Env()
@@ -60,11 +62,14 @@ ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", default=["127.0.0.1", "localhost"])
 CSRF_TRUSTED_ORIGINS = env.list("CSRF_TRUSTED_ORIGINS", default=[])
 
 INSTALLED_APPS = [
+    # Before unfold, and unfold before the admin: the first template of a name wins.
+    "user_project.console",
     "user_project.web",
     "user_project.api",
     "user_project.bots",
     "user_project.accounts",
     "user_project.central_api",
+    "unfold",
     "django_celery_beat",
     "django_ratelimit",
     "rest_framework",
@@ -85,6 +90,7 @@ MIDDLEWARE = [
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.locale.LocaleMiddleware",
+    "user_project.console.middleware.korean_console",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
@@ -138,6 +144,7 @@ RATELIMIT_FAIL_OPEN = True
 
 LANGUAGE_CODE = "ko"
 LANGUAGES = [("ko", "한국어"), ("en", "English")]
+LOCALE_PATHS = [BASE_DIR / "user_project" / "locale"]
 TIME_ZONE = "Asia/Seoul"
 USE_TZ = True
 STATIC_URL = "static/"
@@ -187,6 +194,8 @@ SPECTACULAR_SETTINGS = {
     "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
     "REDOC_DIST": "SIDECAR",
 }
+
+UNFOLD = theme.UNFOLD
 
 # --- Dantaro -----------------------------------------------------------------
 CENTRAL_API_URL = env.str("CENTRAL_API_URL", default="")

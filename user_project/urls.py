@@ -5,7 +5,18 @@ from __future__ import annotations
 from django.contrib import admin
 from django.urls import include, path
 
+from user_project.console.emergency import emergency
+from user_project.console.home import live
+from user_project.console.kill_switch import kill_switch
+from user_project.console.quarantine import quarantine
+
+watched = admin.site.admin_view
+
 urlpatterns = [
+    path("admin/live/", watched(live), name="console-live"),
+    path("admin/emergency-stop/", watched(emergency), name="emergency"),
+    path("admin/kill-switch/<slug:kind>/", watched(kill_switch), name="kill-switch"),
+    path("admin/quarantine/<uuid:account_id>/", watched(quarantine), name="quarantine"),
     path("admin/", admin.site.urls),
     path("i18n/", include("django.conf.urls.i18n")),
     path("", include("user_project.api.urls")),

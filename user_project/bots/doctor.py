@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Final
 
 import redis
@@ -12,6 +13,7 @@ from django.conf import settings
 from django.db import DatabaseError, connection
 from django.db.migrations.executor import MigrationExecutor
 
+from user_project.accounts import key_reports
 from user_project.accounts.keys import KeysUnreadable, open_keys
 from user_project.accounts.models import ExchangeAccount
 from user_project.accounts.services import AccountProblem, adapter_for
@@ -21,9 +23,12 @@ from user_project.central_api.services import freshness, latest_snapshot
 from user_project.exchanges.adapter import ExchangeError
 from user_project.trading.lifecycle import OrderState
 
+KEY_WARNING: Final = timedelta(days=key_reports.WARN_DAYS)
 SILENT: Final = timedelta(seconds=60)
 UNSETTLED: Final = timedelta(minutes=10)
 OK, WARN, FAIL = "ok", "warn", "fail"
+LEVELS: Final = {OK: "success", WARN: "warning", FAIL: "danger"}
+"""Level -> the colour in which screens show it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,15 +40,20 @@ class Check:
     text: str
 
 
-def examine(*, now: datetime) -> list[Check]:
-    """Look at everything; without the database nothing else can be said."""
+def examine(*, now: datetime, asking: bool = True) -> list[Check]:
+    """Look at everything; without the database nothing else can be said.
+
+    *asking*: put a question to the exchange for every account, else judge by what the
+    workers wrote down.
+    """
     try:
         database = _database()
     except DatabaseError as error:
         text = f"연결할 수 없습니다: {str(error).strip()}. DATABASE_URL을 확인하세요."
         return [Check(name="database", level=FAIL, text=text)]
     parts: tuple[Callable[[datetime], Iterator[Check]], ...] = (
-        *(_redis, _queues, _central, _accounts, _orders, _switches),
+        *(_redis, _queues, _central, _orders, _switches),
+        partial(_accounts, asking=asking),
     )
     return [database, *(check for part in parts for check in part(now))]
 
@@ -89,35 +99,46 @@ def _central(now: datetime) -> Iterator[Check]:
     yield Check(name="central", level=level, text=fresh.reason)
 
 
-def _accounts(now: datetime) -> Iterator[Check]:
+def account_health(*, account: ExchangeAccount, now: datetime) -> tuple[str, str]:
+    """Return level and words from what the workers wrote down; nobody is asked."""
+    if account.quarantined_at:
+        return FAIL, f"격리됨: {account.quarantine_reason}"
+    if account.key_problem:
+        return FAIL, account.key_problem
+    last = account.reconciled_at
+    if last is None or now - last > RECONCILE_MAX_AGE:
+        return FAIL, (
+            "최근에 대조하지 않았습니다. `manage_user.py reconcile --apply`를 하세요."
+        )
+    expires = account.key_expires_at
+    if expires is not None and expires - now <= KEY_WARNING:
+        days = max((expires - now).days, 0)
+        return WARN, f"키가 {days}일 뒤 만료됩니다. 거래소에서 새 키를 만들어 바꾸세요."
+    return OK, "정상"
+
+
+def _accounts(now: datetime, *, asking: bool) -> Iterator[Check]:
     accounts = ExchangeAccount.objects.all()
     if not accounts:
         text = "계정이 없습니다. `manage_user.py create_account`로 추가하세요."
         yield Check(name="accounts", level=WARN, text=text)
     for account in accounts:
-        name = f"account {account.name}"
-        problem = _account_problem(account, now=now)
-        if problem:
-            yield Check(name=name, level=FAIL, text=problem)
-        else:
-            yield Check(name=name, level=OK, text="키가 열리고 거래소가 답함")
+        level, text = account_health(account=account, now=now)
+        if asking and level != FAIL:
+            problem = _answer_of(account)
+            level, text = (FAIL, problem) if problem else (level, text)
+            if level == OK:
+                text = "키가 열리고 거래소가 답함"
+        yield Check(name=f"account {account.name}", level=level, text=text)
 
 
-def _account_problem(account: ExchangeAccount, *, now: datetime) -> str:
-    if account.quarantined_at:
-        return f"격리됨: {account.quarantine_reason}"
-    if account.key_problem:
-        return account.key_problem
+def _answer_of(account: ExchangeAccount, /) -> str:
+    """Return what the exchange or the keys refuse, nothing when they answer."""
     try:
         open_keys(account=account)
         adapter_for(account=account).get_balances()
     except (KeysUnreadable, AccountProblem, ExchangeError) as error:
         return str(error)
-    last = account.reconciled_at
-    if last is None or now - last > RECONCILE_MAX_AGE:
-        return (
-            "최근에 대조하지 않았습니다. `manage_user.py reconcile --apply`를 하세요."
-        )
     return ""
 
 

@@ -13,7 +13,7 @@ from enum import StrEnum
 from typing import Any, Final
 from zoneinfo import ZoneInfo
 
-from django.db.models import F, Q, QuerySet
+from django.db.models import F, Q, QuerySet, Sum
 from django.db.models.functions import Coalesce
 
 from common.money import plain
@@ -73,6 +73,22 @@ def report(
     if group_by is GroupBy.DAY:
         return sorted(rows, key=lambda row: row.key, reverse=True)
     return sorted(rows, key=lambda row: (-row.profit, row.key))
+
+
+def realised_today(*, now: datetime, owner: Any = None) -> Decimal:
+    """Return the won realised since Korean midnight, both fees taken out.
+
+    No *owner*: of every bot on the server.
+    """
+    since = _midnight(now.astimezone(KST).date())
+    entries = LedgerEntry.objects.filter(
+        Q(fill__traded_at__gte=since) | Q(adjustment__at__gte=since),
+        account=LedgerEntry.Account.PROFIT,
+        currency="KRW",
+    )
+    if owner is not None:
+        entries = entries.filter(cycle__bot__owner=owner)
+    return -(entries.aggregate(total=Sum("amount"))["total"] or Decimal(0))
 
 
 def year_csv(*, owner: Any, year: int) -> Iterator[str]:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from decimal import ROUND_HALF_UP, Decimal
 from typing import Final
 
+from django.utils.translation import gettext as _
+
 from common.money import plain
 from user_project.trading.facts import Why
 
@@ -65,10 +67,22 @@ def won(amount: Decimal) -> str:
 
 def price_text(price: Decimal) -> str:
     """Write a price with separators and the digits it has: ``142,500,000원``."""
-    whole, _, fraction = plain(price).partition(".")
-    return f"{int(whole):,}{'.' + fraction if fraction else ''}원"
+    whole, dot, fraction = plain(price).partition(".")
+    return f"{int(whole):,}{dot}{fraction}원"
 
 
 def percent(ratio: Decimal) -> str:
     """Write a ratio as signed per cent with two digits: ``+1.53%``."""
     return f"{(ratio * 100).quantize(Decimal('0.01'), rounding=ROUND_HALF_UP):+f}%"
+
+
+def age(seconds: int) -> str:
+    """Write an age to the coarsest useful unit: ``2분 전``; below zero, ``3일 뒤``."""
+    past, size = seconds >= 0, abs(seconds)
+    if size < 60:
+        return (_("%(n)s초 전") if past else _("%(n)s초 뒤")) % {"n": size}
+    if size < 3600:
+        return (_("%(n)s분 전") if past else _("%(n)s분 뒤")) % {"n": size // 60}
+    if size < 86_400:
+        return (_("%(n)s시간 전") if past else _("%(n)s시간 뒤")) % {"n": size // 3600}
+    return (_("%(n)s일 전") if past else _("%(n)s일 뒤")) % {"n": size // 86_400}

@@ -13,14 +13,12 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods
-from django_ratelimit.core import get_usage
 
 from user_project.bots import live, services
 from user_project.bots.models import Bot
 from user_project.bots.options import options_of
+from user_project.bots.passwords import check_password
 from user_project.bots.problems import BotProblem
-
-RATE = "10/m"
 
 
 @login_required
@@ -37,27 +35,13 @@ def live_consent(request: HttpRequest, bot_id: uuid.UUID) -> HttpResponse:
             live.disable_live(bot=bot, now=timezone.now())
             messages.success(request, _("실전투자를 껐습니다."))
         else:
-            _check_password(request)
+            check_password(request=request)
             consent = request.POST.get("consent", "")
             live.enable_live(bot=bot, consent=consent, now=timezone.now())
             messages.success(request, _("실전투자를 켰습니다."))
     except BotProblem as problem:
         return _page(request, bot, problem=problem.message, status=400)
     return redirect("bot", bot_id=bot.pk)
-
-
-def _check_password(request: HttpRequest) -> None:
-    usage = get_usage(request, group="consent", key="user", rate=RATE, increment=True)
-    if usage is not None and usage["should_limit"]:
-        raise BotProblem(
-            "TOO_OFTEN", _("너무 자주 시도했습니다. 1분 뒤에 다시 하세요.")
-        )
-    owner: Any = request.user
-    if not owner.check_password(request.POST.get("password", "")):
-        raise BotProblem(
-            "WRONG_PASSWORD",
-            _("비밀번호가 틀립니다. 로그인 비밀번호를 다시 입력하세요."),
-        )
 
 
 def _page(

@@ -10,7 +10,6 @@ from zoneinfo import ZoneInfo
 from django import template
 from django.conf import settings
 from django.utils import timezone
-from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy as _lazy
 
 from common.money import plain, ticks_of
@@ -105,21 +104,13 @@ def ago(at: datetime | None) -> str:
     """Write how long ago, to the coarsest useful unit."""
     if at is None:
         return NONE
-    return age(int((timezone.now() - at).total_seconds()))
+    return wording.age(max(int((timezone.now() - at).total_seconds()), 0))
 
 
 @register.filter
 def age(seconds: int | None) -> str:
     """Write an age in seconds as ``2분 전``."""
-    if seconds is None:
-        return NONE
-    if seconds < 60:
-        return _("%(n)s초 전") % {"n": max(seconds, 0)}
-    if seconds < 3600:
-        return _("%(n)s분 전") % {"n": seconds // 60}
-    if seconds < 86_400:
-        return _("%(n)s시간 전") % {"n": seconds // 3600}
-    return _("%(n)s일 전") % {"n": seconds // 86_400}
+    return NONE if seconds is None else wording.age(max(seconds, 0))
 
 
 @register.simple_tag

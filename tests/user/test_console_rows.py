@@ -6,15 +6,13 @@ import re
 from datetime import timedelta
 from decimal import Decimal
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from django.contrib import admin
 from django.contrib.auth.models import Permission
-from django.contrib.messages.storage.cookie import CookieStorage
 from django.db.models import Model
-from django.test import Client, RequestFactory
+from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
 
@@ -39,6 +37,7 @@ from user_project.bots.models import (
     QueueHeartbeat,
     ServerSwitch,
 )
+from user_project.console.bots import BotOptionsForm
 
 pytestmark = pytest.mark.django_db
 
@@ -150,7 +149,19 @@ OPTIONS = {
     "jitter": "0.1",
     "stage_cooldown_seconds": "60",
     "cycle_cooldown_seconds": "600",
+    "max_depth": "0.30",
+    "resting_stages": "2",
+    "trailing": "",
+    "stop_below_last": "",
+    "break_even_after": "",
+    "max_hold_hours": "",
+    "max_cycles": "5",
+    "reinvest": "0",
+    "reentry": "reset",
+    "crash_brake": "on",
 }
+NOW_ONLY = {"resting_stages": "3", "crash_brake": "", "stage_cooldown_seconds": "5"}
+"""Options that the running round itself uses, changed."""
 
 
 @pytest.mark.parametrize(
@@ -163,16 +174,19 @@ OPTIONS = {
         ("halted", False),
     ],
 )
-def test_options_change_only_while_the_bot_is_idle(
+def test_a_bot_at_work_takes_only_options_of_its_next_round(
     client: Client, state: str, changed: bool
 ) -> None:
     bot = make_bot(make_user("alice"), state=state)
 
-    client.post(_address(Bot, "change", bot.pk), OPTIONS)
+    client.post(_address(Bot, "change", bot.pk), OPTIONS | NOW_ONLY)
 
     bot.refresh_from_db()
-    assert (bot.budget == Decimal(2_000_000)) is changed
-    assert (bot.stages == 5) is changed
+    assert (bot.budget, bot.stages) == (2_000_000, 5)
+    assert (bot.resting_stages == 3) is changed
+    assert bot.crash_brake is not changed
+    assert (bot.stage_cooldown_seconds == 5) is changed
+    assert bot.events.get().kind == "bot.changed"
 
 
 def test_saving_options_keeps_state_and_fence(client: Client) -> None:
@@ -187,18 +201,18 @@ def test_saving_options_keeps_state_and_fence(client: Client) -> None:
     assert bot.market == "KRW-BTC"
 
 
-def test_a_bot_that_started_meanwhile_is_left_alone() -> None:
-    opened = make_bot(make_user("alice"))
-    Bot.objects.filter(pk=opened.pk).update(state="running", fence=9)
-    request = RequestFactory().post("/")
-    request._messages = CookieStorage(request)
-    form = SimpleNamespace(changed_data=["name"], cleaned_data={"name": "새 이름"})
+def test_a_bot_that_started_meanwhile_keeps_what_its_round_uses() -> None:
+    bot = make_bot(make_user("alice"))
+    fields = BotOptionsForm(instance=bot).fields
+    Bot.objects.filter(pk=bot.pk).update(state="running", fence=9)
 
-    admin.site._registry[Bot].save_model(request, opened, form, change=True)
+    form = BotOptionsForm(OPTIONS | NOW_ONLY, instance=bot)
 
     now = Bot.objects.get()
+    assert {"resting_stages", "crash_brake"} <= fields.keys()
+    assert "실행 중인 봇에서는 바꿀 수 없는 설정입니다" in str(form.errors)
     assert (now.state, now.fence, now.name) == ("running", 9, "비트코인")
-    assert "아무것도 바꾸지 않았습니다" in str(next(iter(request._messages)))
+    assert now.resting_stages == 2
 
 
 @pytest.mark.parametrize(
@@ -316,3 +330,88 @@ def test_the_example_environment_names_every_setting() -> None:
     told = set(re.findall(r"^(?:# )?([A-Z_]+)=", example, re.MULTILINE))
 
     assert read == told
+
+
+def test_rows_lead_to_what_belongs_to_them(client: Client) -> None:
+    bot = make_story(make_user("alice"))
+    cycle, order = bot.cycles.get(), bot.orders.get()
+
+    of_bot = client.get(_address(Bot, "change", bot.pk)).content.decode()
+    of_order = client.get(_address(Order, "change", order.pk)).content.decode()
+    of_event = client.get(_address(BotEvent, "changelist")).content.decode()
+
+    assert f'{_address(Order, "changelist")}?bot__id__exact={bot.pk}">주문 1<' in of_bot
+    assert _address(Cycle, "change", cycle.pk) in of_order
+    assert _address(Bot, "change", bot.pk) in of_event
+    narrowed = client.get(_address(Order, "changelist"), {"bot__id__exact": bot.pk})
+    assert narrowed.status_code == 200
+    assert "1차 매수" in narrowed.content.decode()
+
+
+def test_the_facts_of_a_decision_are_folded_away(client: Client) -> None:
+    order = make_order(
+        make_cycle(make_bot(make_user("alice"))), decided_on={"price": "<b>1</b>"}
+    )
+
+    page = client.get(_address(Order, "change", order.pk)).content.decode()
+
+    assert "1개 항목" in page
+    assert "&lt;b&gt;1&lt;/b&gt;" in page
+
+
+def test_times_are_ages_with_the_korean_clock_behind(client: Client) -> None:
+    event = make_story(make_user("alice")).events.get()
+    BotEvent.objects.update(at=timezone.now() - timedelta(minutes=3))
+    event.refresh_from_db()
+
+    page = client.get(_address(BotEvent, "changelist")).content.decode()
+
+    clock = f"{timezone.localtime(event.at):%Y-%m-%d %H:%M:%S}"
+    assert f'<span title="{clock}">3분 전</span>' in page
+
+
+@pytest.mark.parametrize("model", MODELS, ids=_name)
+def test_no_english_name_of_a_field_is_shown(
+    client: Client, model: type[Model]
+) -> None:
+    make_story(make_user("alice"))
+    make_snapshot(timezone.now())
+    names = {
+        str(field.verbose_name)
+        for field in model._meta.fields
+        if re.fullmatch(r"[a-z][a-z0-9 ]+", str(field.verbose_name))
+    }
+    row = model._default_manager.first()
+    pages = [client.get(_address(model, "changelist"))]
+    if row:
+        pages.append(client.get(_address(model, "change", row.pk)))
+
+    for page in pages:
+        text = page.content.decode()
+        shown = {n for n in names if re.search(rf">\s*{n}:?\s*<", text, re.IGNORECASE)}
+        assert shown <= {"id"}
+
+
+def test_tokens_are_not_listed(client: Client) -> None:
+    assert client.get("/admin/authtoken/tokenproxy/").status_code == 404
+
+
+@pytest.mark.parametrize(
+    "page",
+    [
+        *("auth/user/", "auth/user/add/", "auth/group/", "auth/group/add/"),
+        *("admin/logentry/", "django_celery_beat/periodictask/"),
+        *("django_celery_beat/intervalschedule/", "accounts/exchangeaccount/add/"),
+        *(
+            "django_celery_beat/crontabschedule/",
+            "django_celery_beat/periodictask/add/",
+        ),
+    ],
+)
+def test_the_other_pages_open_in_korean(client: Client, page: str) -> None:
+    answer = client.get(f"/admin/{page}", headers={"accept-language": "en"})
+
+    assert answer.status_code == 200
+    assert answer.headers["Content-Language"] == "ko"
+    for english in ("Type to search", "Select all", "Run", "Search apps"):
+        assert f">{english}<" not in answer.content.decode()

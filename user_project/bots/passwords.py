@@ -1,0 +1,31 @@
+"""Who acts on real money or everything at once says the password again."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from django.http import HttpRequest
+from django.utils.translation import gettext as _
+from django_ratelimit.core import get_usage
+
+from user_project.bots.problems import BotProblem
+
+RATE: Final = "10/m"
+
+
+def check_password(*, request: HttpRequest) -> None:
+    """Raise BotProblem unless the form's ``password`` is the person's own.
+
+    Ten tries a minute; a session left open on a phone is not enough.
+    """
+    usage = get_usage(request, group="password", key="user", rate=RATE, increment=True)
+    if usage is not None and usage["should_limit"]:
+        raise BotProblem(
+            "TOO_OFTEN", _("너무 자주 시도했습니다. 1분 뒤에 다시 하세요.")
+        )
+    person: Any = request.user
+    if not person.check_password(request.POST.get("password", "")):
+        raise BotProblem(
+            "WRONG_PASSWORD",
+            _("비밀번호가 틀립니다. 로그인 비밀번호를 다시 입력하세요."),
+        )
