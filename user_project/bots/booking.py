@@ -11,7 +11,6 @@ from user_project.bots import events, wording
 from user_project.bots.models import Cycle, Fill, LedgerEntry, Order
 from user_project.trading import ledger
 from user_project.trading.amounts import PRECISE
-from user_project.trading.facts import FIRST_MANUAL_STAGE
 from user_project.trading.lifecycle import (
     CYCLE_TRANSITIONS,
     ORDER_TRANSITIONS,
@@ -218,7 +217,7 @@ def _advance(*, order: Order, view: OrderView, now: datetime) -> None:
             bot=order.bot,
             order=order,
             kind="order.cancelled",
-            message=f"{stage_name(order)} 주문을 거두었습니다.",
+            message=f"{order.stage_name} 주문을 거두었습니다.",
         )
 
 
@@ -229,7 +228,7 @@ def _record_resting(order: Order) -> None:
         bot=order.bot,
         order=order,
         kind="order.open",
-        message=f"{stage_name(order)} 주문: {wording.price_text(order.price)}",
+        message=f"{order.stage_name} 주문: {wording.price_text(order.price)}",
     )
 
 
@@ -248,15 +247,6 @@ def _trigger(*, order: Order, view: OrderView) -> OrderTrigger | None:
     return OrderTrigger.ACCEPT
 
 
-def stage_name(order: Order) -> str:
-    """Return ``3차 매수``, ``익절``, ``시장가 매도`` or ``추가 매수 1``."""
-    if order.stage == 0:
-        return "익절" if order.price is not None else "시장가 매도"
-    if order.stage >= FIRST_MANUAL_STAGE:
-        return f"추가 매수 {order.stage - FIRST_MANUAL_STAGE + 1}"
-    return f"{order.stage}차 {order.get_side_display()}"
-
-
 def _fill_sentence(order: Order, trades: Sequence[Trade]) -> str:
     funds = sum((trade.funds for trade in trades), Decimal(0))
 
@@ -265,4 +255,4 @@ def _fill_sentence(order: Order, trades: Sequence[Trade]) -> str:
     prices = wording.price_text(low)
     if high != low:
         prices += f" ~ {wording.price_text(high)}"
-    return f"{stage_name(order)} 체결: {prices}, {wording.won(funds)}"
+    return f"{order.stage_name} 체결: {prices}, {wording.won(funds)}"

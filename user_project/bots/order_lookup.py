@@ -16,7 +16,7 @@ from django.db import transaction
 from django.db.models import F
 
 from user_project.bots import booking, events, switches
-from user_project.bots.booking import move_order, stage_name
+from user_project.bots.booking import move_order
 from user_project.bots.models import Order
 from user_project.bots.order_protocol import (
     Desk,
@@ -150,7 +150,7 @@ def _burn(*, desk: Desk, order: Order) -> None:
             bot=desk.bot,
             order=order,
             kind="order.burned",
-            message=f"{stage_name(order)} 주문은 접수되지 않은 것으로 확인했습니다.",
+            message=f"{order.stage_name} 주문은 접수되지 않은 것으로 확인했습니다.",
         )
 
 
@@ -163,7 +163,7 @@ def _abandon(*, desk: Desk, order: Order) -> None:
             bot=desk.bot,
             order=order,
             kind="order.abandoned",
-            message=f"{stage_name(order)} 주문의 결과를 알 수 없어 감시합니다."
+            message=f"{order.stage_name} 주문의 결과를 알 수 없어 감시합니다."
             " 거래소의 주문 내역을 확인하세요.",
         )
 

@@ -21,7 +21,7 @@ from django.db.models import F
 from common.money import MarketRules, plain
 from user_project.accounts.models import ExchangeAccount
 from user_project.bots import booking, events, switches
-from user_project.bots.booking import LostRace, move_cycle, move_order, stage_name
+from user_project.bots.booking import LostRace, move_cycle, move_order
 from user_project.bots.identifiers import order_identifier
 from user_project.bots.lease import Lease, LeaseLost
 from user_project.bots.models import Bot, Cycle, Order
@@ -204,7 +204,7 @@ def _refused(*, desk: Desk, order: Order, error: ExchangeError) -> bool:
             bot=desk.bot,
             order=order,
             kind="order.refused",
-            message=f"{stage_name(order)} 주문을 거래소가 거부했습니다: {error}",
+            message=f"{order.stage_name} 주문을 거래소가 거부했습니다: {error}",
             name=error.name,
         )
         if isinstance(error, KeyRefused):
@@ -226,7 +226,7 @@ def doubt(*, desk: Desk, order: Order, error: Exception | None) -> None:
             bot=desk.bot,
             order=order,
             kind="order.unknown",
-            message=f"{stage_name(order)} 주문의 응답이 확실하지 않아 조회합니다.",
+            message=f"{order.stage_name} 주문의 응답이 확실하지 않아 조회합니다.",
             verdict=verdict[:200],
         )
 

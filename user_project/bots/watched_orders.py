@@ -42,7 +42,7 @@ def close_watched_order(*, order: Order, now: datetime) -> None:
             order=order,
             cycle=cycle,
             kind="order.closed_by_person",
-            message=f"{booking.stage_name(order)} 주문이 거래소에 없음을 사람이"
+            message=f"{order.stage_name} 주문이 거래소에 없음을 사람이"
             " 확인하고 감시를 끝냈습니다.",
         )
 

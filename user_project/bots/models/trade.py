@@ -13,6 +13,7 @@ from common.money import plain
 from user_project.bots import columns
 from user_project.bots.models.bot import Bot
 from user_project.trading import lifecycle
+from user_project.trading.facts import FIRST_MANUAL_STAGE
 
 
 class Cycle(models.Model):
@@ -155,7 +156,16 @@ class Order(models.Model):
         indexes = (models.Index(fields=("state", "looked_up_at")),)
 
     def __str__(self) -> str:
-        return f"{self.cycle} {self.stage}차 {self.get_side_display()}"
+        return f"{self.cycle} {self.stage_name}"
+
+    @property
+    def stage_name(self) -> str:
+        """Return ``3차 매수``, ``익절``, ``시장가 매도`` or ``추가 매수 1``."""
+        if self.stage == 0:
+            return "익절" if self.price is not None else "시장가 매도"
+        if self.stage >= FIRST_MANUAL_STAGE:
+            return f"추가 매수 {self.stage - FIRST_MANUAL_STAGE + 1}"
+        return f"{self.stage}차 {self.get_side_display()}"
 
 
 class Fill(models.Model):

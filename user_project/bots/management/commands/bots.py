@@ -38,13 +38,13 @@ WORDS: Final[dict[str, Callable[[str], Any]]] = {
     "level": Level,
     "reentry": Reentry,
 }
-CHANGES: Final = {
-    "start": services.start_bot,
-    "pause": services.pause_bot,
-    "resume": services.resume_bot,
-    "finish": services.finish_bot,
-    "stop": services.stop_bot,
-    "stop_and_sell": services.stop_and_sell,
+CHANGES: Final[dict[str, tuple[Callable[..., Bot], str]]] = {
+    "start": (services.start_bot, "시작"),
+    "pause": (services.pause_bot, "일시정지 (새로 사지 않음)"),
+    "resume": (services.resume_bot, "재개"),
+    "finish": (services.finish_bot, "이번 회차를 마치면 정지"),
+    "stop": (services.stop_bot, "정지 (미체결 취소, 코인은 그대로)"),
+    "stop_and_sell": (services.stop_and_sell, "시장가로 팔고 정지"),
 }
 
 
@@ -60,8 +60,8 @@ class Command(BaseCommand):
         listing.add_argument("--owner", default="", help="사용자 이름")
         listing.add_argument("--json", action="store_true")
         _add_create(verbs.add_parser("create", help="봇 만들기 (미리보기를 보여 줌)"))
-        for verb in CHANGES:
-            change = verbs.add_parser(verb.replace("_", "-"), help=f"봇 {verb}")
+        for verb, (_, words) in CHANGES.items():
+            change = verbs.add_parser(verb.replace("_", "-"), help=words)
             change.add_argument("bot", help="봇 id 또는 이름")
             change.add_argument("--json", action="store_true")
 
@@ -74,7 +74,8 @@ class Command(BaseCommand):
             elif verb == "create":
                 self._create(options)
             else:
-                bot = CHANGES[verb](bot=_find(options["bot"]), now=timezone.now())
+                change, _ = CHANGES[verb]
+                bot = change(bot=_find(options["bot"]), now=timezone.now())
                 self._print([bot], as_json=options["json"])
         except BotProblem as problem:
             raise CommandError(problem.message, returncode=2) from problem
