@@ -303,6 +303,13 @@ def test_only_the_newest_snapshots_are_kept(
             "stale",
             False,
         ),
+        (
+            timedelta(minutes=15),
+            {"valid_until": (NOW + timedelta(days=9)).isoformat()},
+            "warn",
+            True,
+        ),
+        (timedelta(minutes=10), {}, "fresh", True),
     ],
 )
 def test_new_rounds_need_a_fresh_analysis(

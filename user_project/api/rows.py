@@ -22,6 +22,7 @@ from user_project.bots.models import (
     LedgerEntry,
     Order,
 )
+from user_project.bots.wording import KINDS, STEPS
 
 
 class UtcTime(serializers.DateTimeField):
@@ -338,6 +339,19 @@ class BotStatus(serializers.Serializer[Any]):
     reason_text = serializers.CharField()
 
 
+class Rung(serializers.Serializer[Any]):
+    """One kind of central's data: how far it may be relied upon at its age."""
+
+    kind = serializers.ChoiceField(choices=[kind.value for kind in KINDS])
+    step = serializers.ChoiceField(choices=[step.value for step in STEPS])
+    name = serializers.CharField()
+    words = serializers.CharField()
+    warns_after_seconds = serializers.IntegerField()
+    forbids_after_seconds = serializers.IntegerField(
+        help_text="Older, no new round begins on it; a running one never needs it."
+    )
+
+
 class CentralStatus(serializers.Serializer[Any]):
     """How old central's analysis is, and what that means."""
 
@@ -346,6 +360,7 @@ class CentralStatus(serializers.Serializer[Any]):
     run_id = serializers.CharField(allow_null=True)
     data_as_of = UtcTime(allow_null=True)
     message = serializers.CharField()
+    ladder = Rung(many=True, source="rungs", help_text="Empty without any analysis.")
 
 
 class WireField(serializers.Field):  # type: ignore[type-arg]  # not generic at run time

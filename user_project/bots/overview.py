@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from decimal import Decimal
 
 from django.db.models import QuerySet, Sum
@@ -16,6 +16,7 @@ from user_project.bots import exits, frozen_plan, prices, rounds, wording
 from user_project.bots.models import Bot, Cycle, Order
 from user_project.bots.options import Reentry
 from user_project.bots.runner import open_cycle
+from user_project.central_api import ladder
 from user_project.central_api.models import CentralSnapshot
 from user_project.central_api.services import freshness, latest_snapshot
 from user_project.exchanges.adapter import ExchangeError
@@ -67,6 +68,18 @@ class BotView:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class RungView:
+    """One kind of central's data: how far it may be relied upon, in a sentence."""
+
+    kind: str
+    step: str
+    name: str
+    words: str
+    warns_after_seconds: int
+    forbids_after_seconds: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class CentralView:
     """How old central's analysis is, in figures and in words."""
 
@@ -75,6 +88,8 @@ class CentralView:
     run_id: str
     data_as_of: datetime | None
     message: str
+    rungs: Sequence[RungView]
+    """Each kind of data at its age; empty without any."""
 
 
 def bot_view(*, bot: Bot, now: datetime) -> BotView:
@@ -145,7 +160,25 @@ def central_view(*, now: datetime) -> CentralView:
         run_id=snapshot.run_id if snapshot else "",
         data_as_of=snapshot.data_as_of if snapshot else None,
         message=fresh.reason,
+        rungs=_rungs(snapshot, now=now),
     )
+
+
+def _rungs(snapshot: CentralSnapshot | None, *, now: datetime) -> list[RungView]:
+    if snapshot is None:
+        return []
+    age = max(now - snapshot.data_as_of, timedelta(0))
+    return [
+        RungView(
+            kind=rung.kind,
+            step=rung.step,
+            name=wording.KINDS[rung.kind],
+            words=wording.STEPS[rung.step],
+            warns_after_seconds=int(rung.warns_after.total_seconds()),
+            forbids_after_seconds=int(rung.forbids_after.total_seconds()),
+        )
+        for rung in ladder.climb(age=age)
+    ]
 
 
 def snapshots() -> QuerySet[CentralSnapshot]:

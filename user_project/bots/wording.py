@@ -8,6 +8,7 @@ from typing import Final
 from django.utils.translation import gettext as _
 
 from common.money import plain
+from user_project.central_api.ladder import Kind, Step
 from user_project.trading.facts import Why
 
 REASONS: Final[dict[Why, str]] = {
@@ -52,6 +53,20 @@ REASONS: Final[dict[Why, str]] = {
         "남은 코인이 최소 주문 금액보다 적어 팔 수 없습니다."
         " 정지한 뒤 코인을 넘겨받아 회차를 끝내세요."
     ),
+}
+
+KINDS: Final[dict[Kind, str]] = {
+    Kind.RECOMMENDATIONS: "추천",
+    Kind.SUPPORT_7: "지지선 7일",
+    Kind.SUPPORT_30: "지지선 30일",
+    Kind.SUPPORT_90: "지지선 90일",
+    Kind.MARKET_STATUS: "시장 상태",
+}
+STEPS: Final[dict[Step, str]] = {
+    Step.NORMAL: "정상입니다.",
+    Step.LATE: "다음 분석이 조금 늦습니다.",
+    Step.WARN: "오래되어 갑니다. 본사 연결을 확인하세요.",
+    Step.FORBIDS: "너무 오래되어 새 회차에 쓰지 않습니다. 진행 중인 회차는 계속합니다.",
 }
 
 FROZEN_HELP: Final = (

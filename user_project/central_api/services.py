@@ -15,7 +15,7 @@ from django.conf import settings
 from django.db import transaction
 
 from common.wire import MAX_BUNDLE_SYMBOLS, BundleAnswer, Phase, is_fresh
-from user_project.central_api import bundles
+from user_project.central_api import bundles, ladder
 from user_project.central_api.client import CentralAPIClient, CentralUnavailable
 from user_project.central_api.models import CentralSnapshot, PullState
 
@@ -24,9 +24,6 @@ log = logging.getLogger(__name__)
 KEEP_SNAPSHOTS: Final = 50
 BREAKER_FAILURES: Final = 5
 BREAKER_PAUSE_SECONDS: Final = (10, 30)
-WARN_AGE: Final = timedelta(minutes=10)
-LONGEST_AGE: Final = timedelta(minutes=60)
-"""Whatever validity central claims, older support levels open no new round."""
 LONGEST_PARKED: Final = timedelta(minutes=10)
 JITTER_SHARE: Final = 1 / 3
 """Installations spread their pulls by this share of the period."""
@@ -137,7 +134,9 @@ def freshness(*, snapshot: CentralSnapshot | None, now: datetime) -> Freshness:
     bundle = snapshot.bundle
     age = max(now - snapshot.data_as_of, timedelta(0))
     minutes = int(age.total_seconds()) // 60
-    if age > LONGEST_AGE or not is_fresh(envelope=bundle, now=now):
+    rungs = ladder.climb(age=age)
+    # Whatever validity central claims, our own bounds hold too.
+    if not ladder.opens_rounds(rungs) or not is_fresh(envelope=bundle, now=now):
         level, allowed = "stale", False
         reason = (
             f"본사 분석이 {minutes}분 전 것이라 새 회차를 시작하지 않습니다."
@@ -147,7 +146,7 @@ def freshness(*, snapshot: CentralSnapshot | None, now: datetime) -> Freshness:
         level, allowed = "warn", False
         reason = "시장이 급락 중이거나 멈춰 있어 새 회차를 시작하지 않습니다."
     else:
-        level, allowed = _level(age), True
+        level, allowed = _level(rungs), True
         reason = f"본사 분석 {minutes}분 전"
     return Freshness(
         level=level,
@@ -157,8 +156,9 @@ def freshness(*, snapshot: CentralSnapshot | None, now: datetime) -> Freshness:
     )
 
 
-def _level(age: timedelta) -> str:
-    return "warn" if age > WARN_AGE else "fresh"
+def _level(rungs: Sequence[ladder.Rung]) -> str:
+    warned = any(rung.step is ladder.Step.WARN for rung in rungs)
+    return "warn" if warned else "fresh"
 
 
 def _phase_allows(bundle: BundleAnswer) -> bool:
