@@ -8,3 +8,8 @@ from django.core.wsgi import get_wsgi_application
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "user_project.settings")
 application = get_wsgi_application()
+
+# After Django is set up: the accounts are models.
+from user_project.accounts.startup import say_unreadable_keys  # noqa: E402
+
+say_unreadable_keys()

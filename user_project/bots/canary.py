@@ -25,6 +25,7 @@ from django.db.utils import DatabaseError, InterfaceError
 from django.utils import timezone
 from kombu.exceptions import OperationalError
 
+from user_project.accounts.startup import say_unreadable_keys
 from user_project.bots.models import Bot, QueueHeartbeat
 from user_project.bots.redis_client import shared_client
 
@@ -128,6 +129,7 @@ class WatchdogStep(bootsteps.StartStopStep):
 
     def start(self, worker: Any) -> None:
         """Take back what a predecessor of this name left, begin to watch."""
+        say_unreadable_keys()
         free_leases(worker=worker.hostname)
         dog = _watchdog(worker)
 

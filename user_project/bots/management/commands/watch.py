@@ -11,6 +11,7 @@ from django.conf import settings
 from django.core.management.base import BaseCommand
 from django.utils import timezone
 
+from user_project.accounts.startup import say_unreadable_keys
 from user_project.bots.tasks import reconcile_accounts, reconcile_one, waiting, wake
 from user_project.bots.watch import Watcher
 from user_project.exchanges.adapter import ExchangeAdapter
@@ -45,6 +46,7 @@ class Command(BaseCommand):
             reconcile_account=_reconcile_account,
             clock=timezone.now,
         )
+        say_unreadable_keys()
         live_prices.start()
         self.stdout.write(f"watching {settings.UPBIT_BASE_URL}")
         try:
