@@ -12,7 +12,6 @@ from uuid import uuid4
 
 import pytest
 
-import user_project.wsgi
 from tests.user.factories import make_account, make_user
 from user_project.accounts.keys import (
     ExchangeKeys,
@@ -115,7 +114,7 @@ def test_every_process_says_at_its_start_which_keys_do_not_open(
 
     found = say_unreadable_keys()
     caplog.clear()
-    importlib.reload(user_project.wsgi)
+    importlib.reload(importlib.import_module("user_project.wsgi"))
 
     assert found == [str(lost)]
     assert "lost) does not trade" in caplog.text
