@@ -13,6 +13,7 @@ from uuid import uuid4
 import pytest
 
 from tests.user.factories import make_account, make_user
+from user_project.accounts import startup
 from user_project.accounts.keys import (
     ExchangeKeys,
     KeysUnreadable,
@@ -113,8 +114,6 @@ def test_every_process_says_at_its_start_which_keys_do_not_open(
     _saved(alice, "kept")
 
     found = say_unreadable_keys()
-    caplog.clear()
-    importlib.reload(importlib.import_module("user_project.wsgi"))
 
     assert found == [str(lost)]
     assert "lost) does not trade" in caplog.text
@@ -123,13 +122,16 @@ def test_every_process_says_at_its_start_which_keys_do_not_open(
     assert "very-secret" not in caplog.text
 
     said: list[str] = []
-    monkeypatch.setattr(canary, "say_unreadable_keys", lambda: said.append("x"))
+    for module in (canary, startup):
+        monkeypatch.setattr(module, "say_unreadable_keys", lambda: said.append("x"))
     monkeypatch.setattr(canary, "free_leases", lambda *, worker: None)
     monkeypatch.setattr(canary, "_watchdog", lambda worker: None)
     monkeypatch.setattr(canary, "watch", lambda dog, stopping: None)
     canary.WatchdogStep(SimpleNamespace()).start(SimpleNamespace(hostname="w"))
 
-    assert said == ["x"]
+    importlib.reload(importlib.import_module("user_project.wsgi"))
+
+    assert said.count("x") >= 2
 
 
 def _saved(owner: Any, name: str) -> ExchangeAccount:
