@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 from django.contrib import admin
+from django.http import HttpRequest, HttpResponse
 from django.urls import include, path
+from django.views import defaults
 
+from user_project.api.errors import no_such_address
 from user_project.console.emergency import emergency
 from user_project.console.home import live
 from user_project.console.kill_switch import kill_switch
@@ -22,3 +25,13 @@ urlpatterns = [
     path("", include("user_project.api.urls")),
     path("", include("user_project.web.urls")),
 ]
+
+
+def page_not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
+    """Answer programs with a problem and people with a page."""
+    if request.path.startswith("/api/"):
+        return no_such_address(request)
+    return defaults.page_not_found(request, exception)
+
+
+handler404 = page_not_found

@@ -11,10 +11,17 @@ from django.test import Client
 from django.utils import timezone
 from drf_spectacular.generators import SchemaGenerator
 
-from tests.user.factories import PASSWORD, make_account, make_snapshot, make_user
+from tests.user.factories import (
+    PASSWORD,
+    make_account,
+    make_bot,
+    make_snapshot,
+    make_user,
+)
 from user_project.accounts import services as account_services
 from user_project.accounts.services import AccountProblem
 from user_project.api import health, views
+from user_project.bots.models import BotEvent
 
 pytestmark = pytest.mark.django_db
 
@@ -155,7 +162,11 @@ def test_a_browser_gets_pages_and_programs_get_json() -> None:
     client = _logged_in()
 
     page = client.get("/api/v1/bots", headers={"Accept": "text/html"})
-    refused = client.post("/api/v1/bots", headers={"Accept": "text/html"})
+    refused = client.post(
+        "/api/v1/bots",
+        content_type="application/json",
+        headers={"Accept": "text/html"},
+    )
 
     assert page["Content-Type"].startswith("text/html")
     assert refused.status_code == 400
@@ -219,3 +230,61 @@ def test_the_documentation_needs_nothing_from_outside() -> None:
 
     assert "https://" not in page
     assert "/static/drf_spectacular_sidecar/" in page
+
+
+@pytest.mark.parametrize(
+    ("path", "field"),
+    [
+        ("bots?offset=null", "offset"),
+        ("bots?offset=-1", "offset"),
+        ("orders?limit=0", "limit"),
+        ("orders?limit=1e3", "limit"),
+        ("events?bot=", "bot"),
+        ("pnl?first=", "first"),
+        ("pnl/0.csv", "year"),
+        ("pnl/99999999999.csv", "year"),
+    ],
+)
+def test_a_wrong_question_names_its_field(path: str, field: str) -> None:
+    client = Client()
+    client.force_login(make_user("alice"))
+
+    answer = client.get(f"/api/v1/{path}")
+
+    assert answer.status_code == 400
+    assert answer.json()["field"] == field
+
+
+def test_pages_are_at_most_500_rows_long() -> None:
+    owner = make_user("alice")
+    bot = make_bot(owner)
+    BotEvent.objects.bulk_create(
+        BotEvent(bot=bot, kind="bot.created", message=str(number))
+        for number in range(501)
+    )
+    client = Client()
+    client.force_login(owner)
+
+    assert len(client.get("/api/v1/events?limit=1000").json()["results"]) == 500
+
+
+def test_an_address_that_leads_nowhere_is_a_problem_for_programs_alone() -> None:
+    program = Client().get("/api/v1/planets", headers={"X-Request-ID": "abc"})
+    person = Client().get("/planets")
+
+    assert program.status_code == person.status_code == 404
+    assert program.headers["Content-Type"] == "application/problem+json"
+    assert (program.json()["code"], program.json()["request_id"]) == (
+        "NOT_FOUND",
+        "abc",
+    )
+    assert person.headers["Content-Type"].startswith("text/html")
+
+
+def test_a_form_is_no_request() -> None:
+    client = Client()
+    client.force_login(make_user("alice"))
+
+    answer = client.post("/api/v1/emergency-stop", {"dry_run": "false"})
+
+    assert answer.status_code == 415

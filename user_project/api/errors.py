@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from django.db import OperationalError
+from django.http import HttpRequest, JsonResponse
 from django.utils.translation import gettext as _
 from rest_framework.exceptions import ErrorDetail, NotAuthenticated
 from rest_framework.request import Request
@@ -75,6 +76,16 @@ def problem_response(exc: Exception, context: dict[str, Any]) -> Response | None
     return answer
 
 
+def no_such_address(request: HttpRequest) -> JsonResponse:
+    """Answer for an address under /api/ that leads nowhere, in the same shape."""
+    message = _("그런 주소는 없습니다. /api/docs에서 확인하세요.")
+    error = FieldError(field=None, code="NOT_FOUND", message=message)
+    request_id = request_id_of(request)
+    body = _body(status=404, code="NOT_FOUND", errors=[error], request_id=request_id)
+    headers = {"X-Request-ID": request_id}
+    return JsonResponse(body, status=404, headers=headers, content_type=PROBLEM_JSON)
+
+
 def _is_general(data: Any) -> bool:
     return isinstance(data, dict) and isinstance(data.get("detail"), ErrorDetail)
 
@@ -104,7 +115,20 @@ def _answer(
 ) -> Response:
     request_id = request_id_of(request)
     log.info("api.problem status=%s code=%s request_id=%s", status, code, request_id)
-    body = {
+    body = _body(status=status, code=code, errors=errors, request_id=request_id)
+    response = Response(body, status=status, headers={"X-Request-ID": request_id})
+    if status == 503:
+        response["Retry-After"] = str(RETRY_SECONDS)
+    renderer = getattr(request, "accepted_renderer", None)
+    if renderer is None or renderer.format == "json":
+        response.content_type = PROBLEM_JSON
+    return response
+
+
+def _body(
+    *, status: int, code: str, errors: list[FieldError], request_id: str
+) -> dict[str, Any]:
+    return {
         "type": "about:blank",
         "status": status,
         "code": code,
@@ -116,10 +140,3 @@ def _answer(
         ],
         "request_id": request_id,
     }
-    response = Response(body, status=status, headers={"X-Request-ID": request_id})
-    if status == 503:
-        response["Retry-After"] = str(RETRY_SECONDS)
-    renderer = getattr(request, "accepted_renderer", None)
-    if renderer is None or renderer.format == "json":
-        response.content_type = PROBLEM_JSON
-    return response

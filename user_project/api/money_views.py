@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final
 
 from django.http import StreamingHttpResponse
 from django.shortcuts import get_object_or_404
 from django.utils import timezone
+from django.utils.translation import gettext as _
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import extend_schema
+from rest_framework.exceptions import ValidationError
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
@@ -20,6 +22,10 @@ from user_project.api.inputs import EmergencyInput, PnlFilter
 from user_project.api.rows import EmergencyRow, PnlLine
 from user_project.bots import emergency, pnl
 from user_project.bots.models import EmergencyStop
+
+FIRST_YEAR: Final = 2017
+"""Upbit's first."""
+LAST_YEAR: Final = 2999
 
 
 class PnlView(APIView):
@@ -40,6 +46,10 @@ class YearView(APIView):
     @extend_schema(responses={(200, "text/csv"): OpenApiTypes.STR})
     def get(self, request: Request, year: int) -> StreamingHttpResponse:
         """Return every execution of a Korean calendar year as CSV."""
+        if not FIRST_YEAR <= year <= LAST_YEAR:
+            message = _("%(first)s년부터 %(last)s년까지의 해를 보내세요.")
+            years = {"first": FIRST_YEAR, "last": LAST_YEAR}
+            raise ValidationError({"year": message % years})
         lines = pnl.year_csv(owner=request.user, year=year)
         answer = StreamingHttpResponse(lines, content_type="text/csv; charset=utf-8")
         answer["Content-Disposition"] = f'attachment; filename="dantaro-{year}.csv"'
@@ -101,7 +111,7 @@ def _answer(
     results: Any = (),
     id: Any = None,
     at: Any = None,
-    **_: Any,
+    **scope: Any,
 ) -> Response:
     body = {
         "id": id,

@@ -70,8 +70,25 @@ class AccountRow(ModelRows):
         )
 
 
+@extend_schema_field(
+    {
+        "type": ["array", "null"],
+        "items": {
+            "type": "object",
+            "properties": {"drop": {"type": "string"}, "weight": {"type": "string"}},
+            "required": ["drop", "weight"],
+        },
+        "description": "차수마다 하락폭(0~1)과 비중. Ratio below the first price, weight.",
+    }
+)
+class OwnTable(serializers.JSONField):
+    """An own table of stages, as the bot keeps it."""
+
+
 class BotRow(ModelRows):
     """A bot's options and state."""
+
+    stage_table = OwnTable(allow_null=True)
 
     class Meta:
         model = Bot
@@ -257,7 +274,7 @@ class EventRow(ModelRows):
         fields = ("id", "bot", "cycle", "order", "kind", "message", "data", "at")
 
 
-class PlanStageRow(serializers.Serializer[Any]):
+class PlanOwnStage(serializers.Serializer[Any]):
     """One planned buy; average, break-even and take profit if filled down to here."""
 
     stage = serializers.IntegerField()
@@ -271,7 +288,7 @@ class PlanStageRow(serializers.Serializer[Any]):
 class PlanRow(serializers.Serializer[Any]):
     """A plan in won."""
 
-    stages = PlanStageRow(many=True)
+    stages = PlanOwnStage(many=True)
     reasons = serializers.ListField(child=serializers.CharField())
     minimum_budget = DecimalText()
     drop = DecimalText(
@@ -301,7 +318,7 @@ class PreviewRow(serializers.Serializer[Any]):
     notes = serializers.ListField(child=serializers.CharField())
 
 
-class StageRow(serializers.Serializer[Any]):
+class OwnStage(serializers.Serializer[Any]):
     """One stage of the running round and what became of it."""
 
     stage = serializers.IntegerField()
@@ -316,7 +333,7 @@ class BotStatus(serializers.Serializer[Any]):
 
     bot = BotRow()
     cycle = CycleRow(allow_null=True)
-    stages = StageRow(many=True)
+    stages = OwnStage(many=True)
     price = DecimalText(allow_null=True)
     price_at = UtcTime(allow_null=True)
     average = DecimalText(allow_null=True, shown_places=8)
