@@ -112,8 +112,8 @@ def user_world(
     """Run the stores, with migrated tables, and the simulator; processes are chosen later.
 
     Without accounts there is no simulator; *exchange_url* names what is there instead.
-    *market* are options of the simulator's command line, *extra* settings. Nothing is durable: a Redis
-    that is killed comes back empty.
+    *market* are options of the simulator's command line, *extra* settings of the server
+    besides its own. Nothing is durable: a Redis that is killed comes back empty.
     """
     with (
         tempfile.TemporaryDirectory(prefix="dantaro-world-") as directory,
@@ -138,7 +138,8 @@ def user_world(
                 _simulator(exchange, keys, won, market),
                 ready=http_answers(f"{url}/healthz"),
             )
-        env = _environment(postgres.url("dantaro"), valkey.url(), url, shards)
+        stores = _environment(postgres.url("dantaro"), valkey.url(), url, shards)
+        env = {**stores, **extra}
         world = UserWorld(
             supervisor=supervisor,
             env=env,

@@ -28,6 +28,7 @@ from user_project.bots.models import (
     ServerSwitch,
 )
 from user_project.bots.problems import BotProblem
+from user_project.central_api.models import CentralSnapshot
 from user_project.trading.orders import OrderKind, OrderRequest, Side
 
 pytestmark = pytest.mark.usefixtures("shared_price")
@@ -46,7 +47,9 @@ class TestBrakes:
         self.brake(floor)
         floor.run()
         assert (floor.bot.reason, floor.bot.cycles.count()) == ("BRAKE", 0)
-        floor.run_often(4, seconds=31 * 20)
+        floor.clock.pass_seconds(31 * 60)
+        CentralSnapshot.objects.update(data_as_of=floor.clock())
+        floor.run_often(4)
         assert floor.bot.cycles.count() == 1
 
     def test_no_new_stage_is_sent_but_the_exit_is_kept(self, floor: Floor) -> None:

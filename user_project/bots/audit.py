@@ -66,7 +66,7 @@ def audit(
 
 
 def _books(account: ExchangeAccount, *, now: datetime) -> Iterator[Finding]:
-    orders = Order.objects.filter(bot__account=account)
+    orders = Order.objects.filter(bot__account=account).select_related("bot", "cycle")
     cycles = Cycle.objects.filter(bot__account=account)
     yield from _doubled(orders)
     yield from _budgets(cycles)
@@ -151,13 +151,17 @@ def _unsettled(orders: Iterable[Order], *, now: datetime) -> Iterator[Finding]:
 
 
 def _sequence(orders: Iterable[Order]) -> Iterator[Finding]:
-    """I8, I9: fences never fall within a bot; nothing was sent before it was intended."""
+    """I8, I9: fences never fall; nothing was sent before it was intended.
+
+    What came after what is said by rounds and attempts, not by a clock that may jump.
+    """
     highest: dict[object, int] = defaultdict(int)
-    for order in sorted(orders, key=lambda order: (order.created_at, order.fence)):
-        if order.fence < highest[order.bot_id]:
-            text = f"fence {order.fence} after {highest[order.bot_id]}"
+    for order in sorted(orders, key=lambda order: (order.cycle.seq, order.attempt)):
+        place = (order.bot_id, order.stage, order.side)
+        if not highest[place] <= order.fence <= order.bot.fence:
+            text = f"fence {order.fence}, not {highest[place]} to {order.bot.fence}"
             yield Finding(code="I8", subject=order.identifier, text=text)
-        highest[order.bot_id] = max(highest[order.bot_id], order.fence)
+        highest[place] = max(highest[place], order.fence)
         if order.exchange_uuid and order.posted_at is None:
             text = "known to the exchange, but never sent"
             yield Finding(code="I9", subject=order.identifier, text=text)

@@ -51,13 +51,20 @@ def move_cycle(*, cycle: Cycle, trigger: CycleTrigger) -> None:
     cycle.state = next_state(CYCLE_TRANSITIONS, CycleState(cycle.state), trigger)
 
 
-def apply_view(*, order: Order, view: OrderView, now: datetime) -> Order:
+def apply_view(
+    *,
+    order: Order,
+    view: OrderView,
+    now: datetime,
+    clock_offset: timedelta = timedelta(0),
+) -> Order:
     """Book *view* and advance the order; call inside a transaction with the bot locked.
 
     Reading the same view again changes nothing. An order only closes when all its
     trades are known. Raises Mismatch when the order is not the one we sent.
+    *clock_offset* is the exchange's clock minus ours.
     """
-    check_is_ours(order=order, view=view)
+    check_is_ours(order=order, view=view, clock_offset=clock_offset)
     with localcontext(PRECISE):
         return _apply(order=order, view=view, now=now)
 
@@ -76,7 +83,9 @@ def _apply(*, order: Order, view: OrderView, now: datetime) -> Order:
     return order
 
 
-def check_is_ours(*, order: Order, view: OrderView) -> None:
+def check_is_ours(
+    *, order: Order, view: OrderView, clock_offset: timedelta = timedelta(0)
+) -> None:
     """Raise Mismatch unless market, side, kind, price and size are what we sent."""
     if view.identifier is not None and view.identifier != order.identifier:
         raise Mismatch(f"identifier {view.identifier} instead of {order.identifier}")
@@ -92,7 +101,10 @@ def check_is_ours(*, order: Order, view: OrderView) -> None:
         # Upbit leaves out what an order type does not have.
         if ours is not None and theirs is not None and ours != theirs:
             raise Mismatch(f"{order.identifier}: {name} is {theirs}, we sent {ours}")
-    if view.created_at < order.created_at - CLOCK_TOLERANCE:
+    # Once adopted it is known by its uuid. Our clock may have been put right since the
+    # intent, so its time is taken as written and as the exchange would have written it.
+    earliest = order.created_at + min(clock_offset, timedelta(0)) - CLOCK_TOLERANCE
+    if not order.exchange_uuid and view.created_at < earliest:
         raise Mismatch(f"{order.identifier} is older than our intent")
 
 

@@ -51,6 +51,8 @@ log = logging.getLogger(__name__)
 
 REPLAN_AFTER: Final = timedelta(seconds=5)
 """A plan that the price ran away from is made anew this soon."""
+CLOCK_LIMIT: Final = timedelta(seconds=30)
+"""Beyond it ages and rests are guesses: no new round. A running one goes on."""
 SEED_BUCKET_SECONDS: Final = 300
 
 
@@ -274,6 +276,9 @@ def _propose(*, desk: Desk, seq: int, now: datetime) -> planning.Proposal:
             bundle=bundle,
             seed=seed,
         )
+    # After the exchange was asked: it says its time with every answer.
+    if abs(desk.adapter.clock_offset) > CLOCK_LIMIT:
+        raise planning.NoProposal(Why.CLOCK_OFF)
     rounds.check_reentry(bot=bot, proposal=proposal)
     return proposal
 

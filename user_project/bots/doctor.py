@@ -17,10 +17,12 @@ from user_project.accounts import key_reports
 from user_project.accounts.keys import KeysUnreadable, open_keys
 from user_project.accounts.models import ExchangeAccount
 from user_project.accounts.services import AccountProblem, adapter_for
+from user_project.bots import cycles, wording
 from user_project.bots.models import Brake, Order, QueueHeartbeat
 from user_project.bots.switches import RECONCILE_MAX_AGE, server_switch
 from user_project.central_api.services import freshness, latest_snapshot
 from user_project.exchanges.adapter import ExchangeError
+from user_project.trading.facts import Why
 from user_project.trading.lifecycle import OrderState
 
 KEY_WARNING: Final = timedelta(days=key_reports.WARN_DAYS)
@@ -136,9 +138,12 @@ def _answer_of(account: ExchangeAccount, /) -> str:
     """Return what the exchange or the keys refuse, nothing when they answer."""
     try:
         open_keys(account=account)
-        adapter_for(account=account).get_balances()
+        adapter = adapter_for(account=account)
+        adapter.get_balances()
     except (KeysUnreadable, AccountProblem, ExchangeError) as error:
         return str(error)
+    if abs(adapter.clock_offset) > cycles.CLOCK_LIMIT:
+        return wording.REASONS[Why.CLOCK_OFF]
     return ""
 
 

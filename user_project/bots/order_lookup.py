@@ -46,6 +46,7 @@ BURN_AFTER: Final = timedelta(seconds=60)
 GIVE_UP_AFTER: Final = timedelta(minutes=10)
 BUYING_BOTS: Final = frozenset({BotState.RUNNING, BotState.FINISHING})
 SELLING_BOTS: Final = BUYING_BOTS | {BotState.PAUSED}
+LOOK_BACK: Final = timedelta(days=1)
 DUPLICATE: Final = "duplicated_identifier"
 
 
@@ -131,7 +132,8 @@ def _still_wanted(*, desk: Desk, order: Order) -> bool:
 
 def _listed(*, desk: Desk, order: Order) -> bool:
     """Look for the identifier in the open and closed lists as a second witness."""
-    since = order.created_at - booking.CLOCK_TOLERANCE
+    # A day at least: the intent's time may come from a clock that was put right since.
+    since = min(order.created_at - booking.CLOCK_TOLERANCE, desk.clock() - LOOK_BACK)
     try:
         views = desk.adapter.list_orders(market=order.market)
         views += desk.adapter.list_orders(

@@ -163,7 +163,12 @@ def adopt(*, desk: Desk, order: Order, view: OrderView) -> Order:
     try:
         with transaction.atomic():
             desk.lease.guard()
-            return booking.apply_view(order=order, view=view, now=desk.clock())
+            return booking.apply_view(
+                order=order,
+                view=view,
+                now=desk.clock(),
+                clock_offset=desk.adapter.clock_offset,
+            )
     except booking.Mismatch as error:
         _quarantine(desk=desk, order=order, reason=str(error))
         raise

@@ -132,7 +132,7 @@ def bot_view(*, bot: Bot, now: datetime) -> BotView:
 def stage_views(*, cycle: Cycle) -> list[StageView]:
     """Join the frozen plan with the orders that carried it out."""
     orders: dict[int, list[Order]] = {}
-    for order in cycle.orders.filter(side=Side.BID).order_by("created_at"):
+    for order in cycle.orders.filter(side=Side.BID).order_by("attempt"):
         orders.setdefault(order.stage, []).append(order)
     return [
         _stage_view(

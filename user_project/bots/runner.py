@@ -172,7 +172,7 @@ def _follow(*, desk: Desk, order: Order) -> None:
 def _facts(*, desk: Desk, cycle: Cycle | None) -> record.Facts:
     """Collect what the next decision rests on."""
     bot, now = desk.bot, desk.clock()
-    orders = list(cycle.orders.order_by("created_at")) if cycle else []
+    orders = list(cycle.orders.order_by("fence", "created_at")) if cycle else []
     return record.Facts(
         bot=cycles.bot_facts(bot=bot, now=now, in_round=cycle is not None),
         cycle=cycles.cycle_facts(cycle=cycle, now=now) if cycle else None,

@@ -63,6 +63,10 @@ class Preview:
     stale: bool
     plan: Plan
     notes: tuple[str, ...]
+    touch_probability: Decimal | None
+    """Chance (0 to 1) that the price reaches the support, as central calibrated it."""
+    touch_days: int | None
+    """Within so many days."""
 
 
 def preview_bot(*, owner: Any, options: BotOptions, now: datetime) -> Preview:
@@ -85,7 +89,17 @@ def preview_bot(*, owner: Any, options: BotOptions, now: datetime) -> Preview:
             *_notes(proposal, wanted=options.level),
             *_money_notes(account=account, budget=options.budget),
         ),
+        **_touch(bundle, market=proposal.state.market, level=proposal.level),
     )
+
+
+def _touch(bundle: BundleAnswer, *, market: str, level: Level) -> dict[str, Any]:
+    levels = bundle.support_levels.get(market)
+    support = levels.levels.get(level) if levels else None
+    return {
+        "touch_probability": support.touch_probability if support else None,
+        "touch_days": support.touch_days if support else None,
+    }
 
 
 def create_bot(*, owner: Any, options: BotOptions, now: datetime) -> Bot:

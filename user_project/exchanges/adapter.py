@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Final
 
@@ -193,6 +193,11 @@ class ExchangeAdapter(ABC):
 
         Raises Unavailable or RateLimited when nobody could be asked.
         """
+
+    @property
+    def clock_offset(self) -> timedelta:
+        """Exchange's clock minus this machine's; zero where the exchange says no time."""
+        return timedelta(0)
 
     def stream_prices(self, *, markets: Sequence[str]) -> Line:
         """Open a line that tells prices: each once at first, then whenever it changes.

@@ -79,6 +79,11 @@ class UpbitAdapter(ExchangeAdapter):
         self._quotes = UpbitQuotes(client=client, wire=self._wire)
         self._kept: dict[object, tuple[float, Any]] = {}
 
+    @property
+    def clock_offset(self) -> timedelta:
+        """Return the difference as of the last answer's Date, which has whole seconds."""
+        return self._wire.clock_offset
+
     def place_market_order(self, *, request: OrderRequest) -> OrderView:
         """Send a market order once."""
         return self._place(request, kind=OrderKind.MARKET)
@@ -125,7 +130,8 @@ class UpbitAdapter(ExchangeAdapter):
             found = self._open_orders(only)
         else:
             now = datetime.now(UTC)
-            found = self._closed_orders(only, start=since or now - WINDOW, end=now)
+            start, ahead = since or now - WINDOW, self.clock_offset
+            found = self._closed_orders(only, start=start + ahead, end=now + ahead)
         return list({view.uuid: view for view in found}.values())
 
     def get_balances(self) -> dict[str, Balance]:

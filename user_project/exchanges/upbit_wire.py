@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from datetime import timedelta
+from contextlib import suppress
+from datetime import UTC, datetime, timedelta
+from email.utils import parsedate_to_datetime
 from typing import Any, Final, Protocol, TypeVar
 
 import httpx
@@ -66,6 +68,7 @@ class UpbitWire:
     def __init__(self, *, client: Upbit, limiter: RateLimiter) -> None:
         self.client = client
         self.limiter = limiter
+        self.clock_offset = timedelta(0)
         self._has_keys = bool(client.access_key and client.secret_key)
 
     def send(
@@ -84,6 +87,7 @@ class UpbitWire:
             try:
                 answer = request()
                 turn.left = _left(answer.headers)
+                self._compare_clocks(answer.headers)
                 return read(answer.parse())
             except Exception as error:
                 # Whatever went wrong below, known or not: the caller must learn what it
@@ -116,6 +120,11 @@ class UpbitWire:
         """Raise KeyRefused unless there are keys to sign with."""
         if not self._has_keys:
             raise KeyRefused("this call needs an API key", name="no_keys")
+
+    def _compare_clocks(self, headers: httpx.Headers) -> None:
+        told = headers.get("date", "")
+        with suppress(ValueError):
+            self.clock_offset = parsedate_to_datetime(told) - datetime.now(UTC)
 
     def _slow_down(self, error: Exception, group: str) -> None:
         if upbit_errors.is_penalty(error):

@@ -53,6 +53,7 @@ class Why(StrEnum):
     CAP_CYCLES = "CAP_CYCLES"
     EXITING = "EXITING"
     DUST = "DUST"
+    CLOCK_OFF = "CLOCK_OFF"
 
 
 class ExitReason(StrEnum):
