@@ -274,7 +274,7 @@ class EventRow(ModelRows):
         fields = ("id", "bot", "cycle", "order", "kind", "message", "data", "at")
 
 
-class PlanOwnStage(serializers.Serializer[Any]):
+class PlanStageRow(serializers.Serializer[Any]):
     """One planned buy; average, break-even and take profit if filled down to here."""
 
     stage = serializers.IntegerField()
@@ -288,7 +288,7 @@ class PlanOwnStage(serializers.Serializer[Any]):
 class PlanRow(serializers.Serializer[Any]):
     """A plan in won."""
 
-    stages = PlanOwnStage(many=True)
+    stages = PlanStageRow(many=True)
     reasons = serializers.ListField(child=serializers.CharField())
     minimum_budget = DecimalText()
     drop = DecimalText(
@@ -316,9 +316,14 @@ class PreviewRow(serializers.Serializer[Any]):
     stale = serializers.BooleanField()
     plan = PlanRow()
     notes = serializers.ListField(child=serializers.CharField())
+    touch_probability = DecimalText(
+        allow_null=True,
+        help_text="Chance (ratio) that the price reaches the support within touch_days.",
+    )
+    touch_days = serializers.IntegerField(allow_null=True)
 
 
-class OwnStage(serializers.Serializer[Any]):
+class StageRow(serializers.Serializer[Any]):
     """One stage of the running round and what became of it."""
 
     stage = serializers.IntegerField()
@@ -333,7 +338,7 @@ class BotStatus(serializers.Serializer[Any]):
 
     bot = BotRow()
     cycle = CycleRow(allow_null=True)
-    stages = OwnStage(many=True)
+    stages = StageRow(many=True)
     price = DecimalText(allow_null=True)
     price_at = UtcTime(allow_null=True)
     average = DecimalText(allow_null=True, shown_places=8)
