@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
+from typing import Final
 
 from django.db.models import QuerySet, Sum
 
@@ -24,6 +25,8 @@ from user_project.trading.facts import PlannedStage, Why
 from user_project.trading.lifecycle import LIVE_ORDERS, BotState, OrderState
 from user_project.trading.orders import PriceQuote, Side
 from user_project.trading.plan import calculate_break_even
+
+RANKS_BEFORE: Final = timedelta(hours=1)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -184,6 +187,13 @@ def _rungs(snapshot: CentralSnapshot | None, *, now: datetime) -> list[RungView]
 def snapshots() -> QuerySet[CentralSnapshot]:
     """Return what central said, newest first, without the bodies."""
     return CentralSnapshot.objects.defer("body")
+
+
+def earlier_ranks(*, now: datetime) -> dict[str, int]:
+    """Return each coin's rank about an hour ago, as far back as is kept at most."""
+    before = CentralSnapshot.objects.filter(data_as_of__gte=now - RANKS_BEFORE).last()
+    ranked = before.bundle.recommendations if before else None
+    return {coin.symbol: coin.rank for coin in ranked or ()}
 
 
 def recommendations_view(

@@ -6,9 +6,15 @@ from django.contrib.auth.views import LogoutView
 from django.urls import path
 
 from user_project.web import views
+from user_project.web.accounts import account_action, accounts
+from user_project.web.by_hand import by_hand
+from user_project.web.emergency import emergency, emergency_result
 from user_project.web.live import live_consent
 from user_project.web.login import LimitedLoginView
 from user_project.web.new_bot import new_bot
+from user_project.web.profit import profit
+from user_project.web.ranking import central_status, ranking
+from user_project.web.trades import fills, orders, year_csv
 
 urlpatterns = [
     path("", views.home, name="home"),
@@ -17,5 +23,21 @@ urlpatterns = [
     path("bots/new/", new_bot, name="new-bot"),
     path("bots/<uuid:bot_id>/", views.bot, name="bot"),
     path("bots/<uuid:bot_id>/live/", live_consent, name="bot-live"),
+    path("bots/<uuid:bot_id>/by-hand/<slug:action>/", by_hand, name="by-hand"),
     path("bots/<uuid:bot_id>/<slug:action>/", views.act, name="bot-action"),
+    path("ranking/", ranking, name="ranking"),
+    path("central/", central_status, name="central-status"),
+    path("orders/", orders, name="orders"),
+    path("fills/", fills, name="fills"),
+    path("fills/<int:year>.csv", year_csv, name="year-csv"),
+    path("profit/", profit, name="profit"),
+    path("profit/<int:year>/<int:month>/", profit, name="profit-month"),
+    path("accounts/", accounts, name="accounts"),
+    path(
+        "accounts/<uuid:account_id>/<slug:action>/",
+        account_action,
+        name="account-action",
+    ),
+    path("stop/", emergency, name="owner-emergency"),
+    path("stop/<uuid:stop_id>/", emergency_result, name="emergency-result"),
 ]

@@ -14,8 +14,8 @@ from django.utils.translation import gettext_lazy as _
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_POST, require_safe
 
-from user_project.bots import overview, services
-from user_project.bots.models import Bot
+from user_project.bots import overview, pnl, services
+from user_project.bots.models import Bot, BotEvent
 from user_project.bots.problems import BotProblem
 from user_project.web.cards import add_up, make_card
 
@@ -26,6 +26,7 @@ ACTIONS: Final = {
     "finish": (services.finish_bot, _("이번 회차가 끝나면 정지합니다.")),
     "stop": (services.stop_bot, _("정지했습니다. 산 코인은 그대로 둡니다.")),
 }
+SHOWN_ON_HOME: Final = 8
 SHOWN_EVENTS: Final = 30
 SHOWN_ORDERS: Final = 20
 SHOWN_CYCLES: Final = 20
@@ -42,7 +43,15 @@ def home(request: HttpRequest) -> HttpResponse:
     bots = Bot.objects.for_user(request.user).select_related("account")
     views = [overview.bot_view(bot=bot, now=now) for bot in bots]
     cards = [make_card(view=view, names=names) for view in views]
-    context = {"central": central, "cards": cards, "totals": add_up(views)}
+    owner: Any = request.user
+    events = BotEvent.objects.filter(bot__owner=owner).select_related("bot")
+    context = {
+        "central": central,
+        "cards": cards,
+        "totals": add_up(views),
+        "today": pnl.realised_today(now=now, owner=request.user),
+        "events": events[:SHOWN_ON_HOME],
+    }
     return render(request, "web/home.html", context)
 
 

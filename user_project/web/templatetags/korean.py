@@ -10,6 +10,7 @@ from zoneinfo import ZoneInfo
 from django import template
 from django.conf import settings
 from django.utils import timezone
+from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy as _lazy
 
 from common.money import plain, ticks_of
@@ -97,6 +98,20 @@ def coins(volume: Decimal | None) -> str:
 def kst(at: datetime | None) -> str:
     """Write an instant as ``11-23 15:02:39`` Korean time."""
     return NONE if at is None else f"{at.astimezone(KST):%m-%d %H:%M:%S}"
+
+
+@register.filter
+def score(value: Decimal | None) -> str:
+    """Write a score of 0 to 100 with one digit."""
+    return NONE if value is None else f"{value:.1f}"
+
+
+@register.filter
+def span(seconds: int) -> str:
+    """Write a length of time: ``15분``, ``6시간``."""
+    if seconds < 3600:
+        return _("%(n)s분") % {"n": seconds // 60}
+    return _("%(n)s시간") % {"n": seconds // 3600}
 
 
 @register.filter

@@ -1,0 +1,338 @@
+"""The owner's further pages: ranking, central, orders, fills, profit, accounts, stop."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from decimal import Decimal
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from django.core.cache import caches
+from django.test import Client
+from django.urls import reverse
+from django.utils import timezone
+
+from tests.user.factories import (
+    PASSWORD,
+    QuietExchange,
+    make_account,
+    make_bot,
+    make_cycle,
+    make_fill,
+    make_order,
+    make_snapshot,
+    make_story,
+    make_user,
+)
+from user_project.accounts import services as account_services
+from user_project.accounts.keys import open_keys
+from user_project.bots import overview, prices, services
+from user_project.bots.models import Bot, EmergencyStop, LedgerEntry
+from user_project.bots.pnl import KST
+from user_project.trading.orders import PriceQuote
+
+pytestmark = pytest.mark.django_db
+PAGES = (
+    *("home", "ranking", "central-status", "orders", "fills", "profit", "accounts"),
+    *("owner-emergency", "new-bot"),
+)
+
+
+@pytest.fixture
+def alice(monkeypatch: pytest.MonkeyPatch, settings: Any) -> SimpleNamespace:
+    """An owner with a running bot that holds a stage, logged in."""
+    settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
+    caches["ratelimit"].clear()
+    quiet = QuietExchange(now=timezone.now())
+    for module in (services, overview):
+        monkeypatch.setattr(module, "adapter_for", lambda *, account: quiet)
+    quote = PriceQuote(
+        market="KRW-BTC", price=Decimal(101_000_000), received_at=timezone.now()
+    )
+    monkeypatch.setattr(prices, "shared", lambda *, host, market: quote)
+    monkeypatch.setattr(account_services, "_build", lambda **_: quiet)
+    owner = make_user("alice", password=PASSWORD)
+    make_snapshot(timezone.now())
+    account = make_account(owner, reconciled_at=timezone.now())
+    bot = make_story(owner, account=account)
+    client = Client()
+    client.force_login(owner)
+    return SimpleNamespace(owner=owner, client=client, bot=bot, account=bot.account)
+
+
+def _text(answer: Any) -> str:
+    return str(answer.content.decode())
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_every_page_opens_and_a_stranger_is_sent_to_the_login(
+    alice: SimpleNamespace, page: str
+) -> None:
+    answer = alice.client.get(reverse(page))
+    stranger = Client().get(reverse(page))
+
+    assert answer.status_code == 200
+    assert "no-store" in answer.headers["Cache-Control"]
+    assert stranger.status_code == 302
+    assert "/login/" in stranger.headers["Location"]
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_nobody_elses_things_are_shown(alice: SimpleNamespace, page: str) -> None:
+    make_story(make_user("mallory"), name="남의 봇")
+
+    assert "남의 봇" not in _text(alice.client.get(reverse(page)))
+
+
+def test_foreign_ids_do_not_exist(alice: SimpleNamespace) -> None:
+    other = make_story(make_user("mallory"))
+    stop = EmergencyStop.objects.create(owner=other.owner)
+
+    posts = [
+        reverse("by-hand", args=[other.pk, "sell"]),
+        reverse("account-action", args=[other.account_id, "switch"]),
+        reverse("account-action", args=[alice.account.pk, "unknown"]),
+        reverse("by-hand", args=[alice.bot.pk, "unknown"]),
+    ]
+
+    assert {alice.client.post(path).status_code for path in posts} == {404}
+    page = reverse("emergency-result", args=[stop.pk])
+    assert alice.client.get(page).status_code == 404
+
+
+def test_the_ranking_tells_scores_age_and_change(alice: SimpleNamespace) -> None:
+    page = _text(alice.client.get(reverse("ranking")))
+
+    for words in (
+        "비트코인",
+        "KRW-BTC",
+        "72.2",
+        "61.5",
+        "1분 전",
+        "거래가 늘었습니다.",
+    ):
+        assert words in page, words
+    assert f"{reverse('new-bot')}?market=KRW-BTC" in page
+
+
+def test_centrals_page_puts_the_ladder_into_words(alice: SimpleNamespace) -> None:
+    fresh = _text(alice.client.get(reverse("central-status")))
+    overview.CentralSnapshot.objects.update(
+        data_as_of=timezone.now() - timedelta(minutes=20)
+    )
+    stale = _text(alice.client.get(reverse("central-status")))
+
+    assert "정상입니다." in fresh
+    assert "24시간" in fresh
+    assert stale.count("너무 오래되어 새 회차에 쓰지 않습니다") == 2
+    assert stale.count("오래되어 갑니다") == 3
+
+
+@pytest.mark.parametrize(
+    ("query", "seen"),
+    [
+        ("", True),
+        ("?side=bid&state=filled", True),
+        ("?side=ask", False),
+        ("?state=open", False),
+        ("?page=99", True),
+        ("?bot=nonsense", False),
+        ("?side=sideways", False),
+    ],
+)
+def test_orders_are_narrowed(alice: SimpleNamespace, query: str, seen: bool) -> None:
+    answer = alice.client.get(reverse("orders") + query)
+
+    assert answer.status_code == 200
+    assert ("1차 매수" in _text(answer)) is seen
+
+
+def test_a_foreign_bot_narrows_to_nothing(alice: SimpleNamespace) -> None:
+    other = make_story(make_user("mallory"), name="남의 봇")
+
+    page = _text(alice.client.get(f"{reverse('orders')}?bot={other.pk}"))
+
+    assert "남의 봇" not in page
+    assert "보여 줄 주문이 없습니다" in page
+
+
+def test_long_histories_are_paged(alice: SimpleNamespace) -> None:
+    cycle = alice.bot.cycles.get()
+    for attempt in range(2, 60):
+        make_order(cycle, attempt=attempt)
+
+    first = _text(alice.client.get(reverse("orders") + "?side=bid"))
+
+    assert "1 / 2" in first
+    assert "?side=bid&amp;page=2" in first
+    assert first.count("1차 매수") == 50
+
+
+def test_fills_and_the_years_file(alice: SimpleNamespace) -> None:
+    page = _text(alice.client.get(reverse("fills") + "?side=bid"))
+    file = alice.client.get(reverse("year-csv", args=[2026]))
+    rows = b"".join(file.streaming_content).decode()
+
+    assert "100,000,000원" in page
+    assert "비트코인" in rows
+    assert alice.client.get("/fills/0.csv").status_code == 404
+
+
+def _realise(bot: Bot, *, won: int, days_ago: int = 0) -> None:
+    cycle = make_cycle(bot, seq=2 + days_ago, state="closed")
+    at = timezone.now() - timedelta(days=days_ago)
+    fill = make_fill(make_order(cycle, side="ask", stage=0), traded_at=at)
+    LedgerEntry.objects.create(
+        fill=fill, cycle=cycle, account="profit", currency="KRW", amount=-won
+    )
+
+
+def test_the_calendar_shows_days_weeks_coins_and_bots(alice: SimpleNamespace) -> None:
+    _realise(alice.bot, won=12_345)
+
+    page = _text(alice.client.get(reverse("profit")))
+
+    today = timezone.now().astimezone(KST)
+    assert page.count("▲ +12,345원") >= 4
+    assert f"{today.year}년 {today.month}월" in page
+    assert "KRW-BTC" in page
+
+
+def test_another_month_is_another_page(alice: SimpleNamespace) -> None:
+    page = _text(alice.client.get(reverse("profit-month", args=[2024, 2])))
+
+    assert "2024년 2월" in page
+    assert "이 달에는 거래가 없습니다" in page
+    assert alice.client.get("/profit/2024/13/").status_code == 404
+    assert alice.client.get("/profit/1/1/").status_code == 404
+
+
+def test_the_emergency_stop_tells_first_then_acts_then_reports(
+    alice: SimpleNamespace,
+) -> None:
+    page = _text(alice.client.get(reverse("owner-emergency")))
+    untouched = Bot.objects.get().state
+    answer = alice.client.post(reverse("owner-emergency"), {"how": "buys"}, follow=True)
+
+    assert "202,000원" in page
+    assert untouched == "running"
+    assert Bot.objects.get().state == "paused"
+    assert "비상 정지 결과" in _text(answer)
+    assert "그대로 있습니다" in _text(answer)
+
+
+@pytest.mark.parametrize(
+    ("word", "password", "done"),
+    [("정지", PASSWORD, True), ("", PASSWORD, False), ("정지", "wrong", False)],
+)
+def test_selling_all_takes_word_and_password(
+    alice: SimpleNamespace, word: str, password: str, done: bool
+) -> None:
+    body = {"how": "sell", "word": word, "password": password}
+
+    answer = alice.client.post(reverse("owner-emergency"), body)
+
+    assert answer.status_code == (302 if done else 400)
+    assert EmergencyStop.objects.exists() is done
+    assert (Bot.objects.get().state == "finishing") is done
+
+
+@pytest.mark.parametrize(
+    ("action", "body", "words"),
+    [
+        ("buy", {"amount": "50,000"}, "추가 매수를 맡겼습니다"),
+        ("buy", {"amount": "NaN"}, "숫자로 적으세요"),
+        ("buy", {"amount": "1e9"}, "숫자로 적으세요"),
+        ("buy", {"amount": "10"}, "이상의 원 단위"),
+        ("take-profit", {"percent": "2.5"}, "익절률을 바꿨습니다"),
+        ("take-profit", {"percent": "900"}, "쓸 수 있습니다"),
+        ("skip", {"stage": "3"}, "3차를 건너뜁니다"),
+        ("skip", {"stage": "99"}, "건너뛸 수 있습니다"),
+        ("clone", {"name": "<b>둘</b>"}, "&lt;b&gt;둘&lt;/b&gt;"),
+        ("switch", {"on": "1"}, "비상 정지를 켰습니다"),
+        ("sell", {"password": "wrong"}, "비밀번호가 틀립니다"),
+        ("sell", {"password": PASSWORD}, "시장가로 파는 중입니다"),
+        ("release", {"password": "wrong"}, "비밀번호가 틀립니다"),
+        ("release", {"password": PASSWORD}, "회차를 끝냈습니다"),
+    ],
+)
+def test_what_an_owner_does_by_hand_is_answered_in_words(
+    alice: SimpleNamespace, action: str, body: dict[str, str], words: str
+) -> None:
+    path = reverse("by-hand", args=[alice.bot.pk, action])
+
+    page = _text(alice.client.post(path, body, follow=True))
+
+    assert words in page
+
+
+def test_an_account_is_added_only_with_tested_keys_and_the_password(
+    alice: SimpleNamespace,
+) -> None:
+    form = {
+        "name": "둘째",
+        "mode": "paper",
+        "access_key": "a" * 40,
+        "secret_key": "secret" * 8,
+        "password": "wrong",
+    }
+
+    refused = alice.client.post(reverse("accounts"), form)
+    form["password"] = PASSWORD
+    added = alice.client.post(reverse("accounts"), form, follow=True)
+
+    assert refused.status_code == 400
+    assert "비밀번호가 틀립니다" in _text(refused)
+    assert "계정을 추가했습니다: 둘째" in _text(added)
+    assert "secret" * 8 not in _text(refused) + _text(added)
+    account = alice.owner.accounts.get(name="둘째")
+    assert open_keys(account=account).access_key == "a" * 40
+
+
+@pytest.mark.parametrize(
+    ("action", "body", "words"),
+    [
+        ("check", {}, "키"),
+        ("caps", {"cap_budget": "5000000"}, "한도를 바꿨습니다"),
+        ("caps", {"cap_budget": "많이"}, "숫자"),
+        ("keys", {"access_key": "b" * 40, "secret_key": "s" * 40}, "비밀번호가 틀립"),
+        ("switch", {"on": "1", "reason": "점검"}, "비상 정지를 켰습니다"),
+        ("switch", {"on": "0"}, "비밀번호가 틀립니다"),
+    ],
+)
+def test_account_actions_are_answered_in_words(
+    alice: SimpleNamespace, action: str, body: dict[str, str], words: str
+) -> None:
+    path = reverse("account-action", args=[alice.account.pk, action])
+
+    page = _text(alice.client.post(path, body, follow=True))
+
+    assert words in page
+
+
+def test_new_keys_take_the_place_of_the_old(alice: SimpleNamespace) -> None:
+    body = {
+        "access_key": "b" * 36 + "wxyz",
+        "secret_key": "s" * 40,
+        "password": PASSWORD,
+    }
+
+    page = alice.client.post(
+        reverse("account-action", args=[alice.account.pk, "keys"]), body, follow=True
+    )
+
+    alice.account.refresh_from_db()
+    assert "••••wxyz" in _text(page)
+    assert open_keys(account=alice.account).secret_key == "s" * 40
+    assert "s" * 40 not in _text(page)
+
+
+def test_home_tells_todays_profit_and_what_happened(alice: SimpleNamespace) -> None:
+    _realise(alice.bot, won=777)
+    _realise(make_bot(alice.owner), won=5000, days_ago=3)
+
+    page = _text(alice.client.get(reverse("home")))
+
+    assert "▲ +777원" in page
+    assert "1차 매수 체결 100,000,000원" in page

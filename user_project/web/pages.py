@@ -1,0 +1,48 @@
+"""What all pages have in common: the owner, fresh numbers, central's state at the top."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Callable
+from functools import wraps
+from typing import Any
+
+from django.contrib.auth.decorators import login_required
+from django.http import HttpRequest, HttpResponse, HttpResponseBase
+from django.shortcuts import get_object_or_404, render
+from django.utils import timezone
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_http_methods
+
+from user_project.bots import overview
+from user_project.bots.models import Bot
+
+View = Callable[..., HttpResponseBase]
+
+
+def owner_page(*methods: str) -> Callable[[View], View]:
+    """Make a page of the logged-in owner: never cached, only by these *methods*."""
+
+    def decorate(view: View) -> View:
+        guarded = login_required(never_cache(require_http_methods(methods)(view)))
+        return wraps(view)(guarded)
+
+    return decorate
+
+
+LOOKS = ("GET", "HEAD")
+"""Methods of a page that changes nothing."""
+
+
+def show(
+    request: HttpRequest, template: str, /, *, status: int = 200, **context: Any
+) -> HttpResponse:
+    """Render a page below central's state."""
+    central = overview.central_view(now=timezone.now())
+    return render(request, template, {"central": central, **context}, status=status)
+
+
+def own_bot(request: HttpRequest, bot_id: uuid.UUID, /) -> Bot:
+    """Return the owner's bot; 404 for everybody else's."""
+    bots = Bot.objects.for_user(request.user).select_related("account")
+    return get_object_or_404(bots, pk=bot_id)
