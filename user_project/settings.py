@@ -70,6 +70,7 @@ INSTALLED_APPS = [
     "user_project.accounts",
     "user_project.central_api",
     "unfold",
+    "django_htmx",
     "django_celery_beat",
     "django_ratelimit",
     "rest_framework",
@@ -129,6 +130,8 @@ _CACHE = {
     "LOCATION": CACHE_URL,
     "TIMEOUT": 300,  # every key expires: the broker may share the instance
     "OPTIONS": {
+        # Never pickle: whoever writes to Redis must not run code here.
+        "SERIALIZER": "django_redis.serializers.json.JSONSerializer",
         "IGNORE_EXCEPTIONS": True,  # Redis away is a slow page, never an error
         "SOCKET_CONNECT_TIMEOUT": 0.3,
         "SOCKET_TIMEOUT": 0.5,

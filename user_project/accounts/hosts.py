@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 
 from common.upbit import HOST_SUFFIX
 
+LIVE_ADDRESS: Final = f"https://api.{HOST_SUFFIX}"
 _PLAIN_ADDRESS: Final = re.compile(r"https?://[a-z0-9.\-]+(:\d{1,5})?/?", re.IGNORECASE)
 """Scheme, ASCII host, port. Anything cleverer (user names, escapes, look-alike letters,
 paths) could be read as another host by the HTTP client than by the check below."""
@@ -33,5 +34,5 @@ def host_problem(*, mode: str, base_url: str) -> str | None:
             " 시뮬레이터 주소(UPBIT_BASE_URL)를 쓰세요."
         )
     if mode == "live" and not (real and base_url.lower().startswith("https://")):
-        return "실전투자 계정은 https://api.upbit.com 만 쓸 수 있습니다."
+        return f"실전투자 계정은 {LIVE_ADDRESS} 만 쓸 수 있습니다."
     return None

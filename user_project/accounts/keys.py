@@ -57,8 +57,9 @@ def open_keys(*, account: ExchangeAccount) -> ExchangeKeys:
         envelope = json.loads(bytes(account.sealed_keys))
         if envelope["kek"] != _kek_id():
             raise KeysUnreadable(
-                "키를 저장할 때와 다른 DANTARO_KEYS_KEK입니다. 그때의 값을 되돌리거나"
-                " 거래소 키를 다시 입력하세요."
+                "키를 저장할 때와 다른 DANTARO_KEYS_KEK입니다. 그때의 값을 되돌리거나,"
+                " 그 값을 DANTARO_KEYS_KEK_OLD에 넣고 `manage_user.py rotate_keks`를"
+                " 하거나, 거래소 키를 다시 입력하세요."
             )
         data_key = _decrypt(
             settings.KEYS_KEK, envelope["wrapped"], _context(account, "key")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Iterator
 
 from django.db import DatabaseError, InterfaceError
 
@@ -18,26 +19,26 @@ def say_unreadable_keys() -> list[str]:
     A changed DANTARO_KEYS_KEK would otherwise show as an account that is never compared
     again. The other accounts go on: nobody refuses to start for one of them.
     """
+    found = unreadable_accounts()
+    for account, problem in found:
+        log.error("account %s (%s) does not trade: %s", account.pk, account, problem)
+    return [str(account) for account, _ in found]
+
+
+def unreadable_accounts() -> list[tuple[ExchangeAccount, KeysUnreadable]]:
+    """Return accounts whose keys do not open, and why; none while nobody can tell.
+
+    The reasons name the remedy and nothing that is secret.
+    """
     try:
-        return [str(account) for account in _accounts() if _is_unreadable(account)]
+        return list(_unreadable())
     except (DatabaseError, InterfaceError):
-        return []  # who waits for the database says so
+        return []  # who waits for the database, or migrates it, says so
 
 
-def _accounts() -> list[ExchangeAccount]:
-    return list(ExchangeAccount.objects.all())
-
-
-def _is_unreadable(account: ExchangeAccount, /) -> bool:
-    try:
-        open_keys(account=account)
-    except KeysUnreadable as problem:
-        log.error(
-            "account %s (%s) does not trade: %s DANTARO_KEYS_KEK_OLD와"
-            " `manage_user.py rotate_keks`로 옮길 수도 있습니다.",
-            account.pk,
-            account.name,
-            problem,
-        )
-        return True
-    return False
+def _unreadable() -> Iterator[tuple[ExchangeAccount, KeysUnreadable]]:
+    for account in ExchangeAccount.objects.all():
+        try:
+            open_keys(account=account)
+        except KeysUnreadable as problem:
+            yield account, problem

@@ -6,6 +6,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from decimal import Decimal
 from enum import StrEnum
 from typing import Final
 
@@ -125,6 +126,18 @@ class MarketState:
     cautions: tuple[str, ...]
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Candle:
+    """Prices of one stretch of time in KRW, the coin's volume in it."""
+
+    started_at: datetime
+    opened: Decimal
+    high: Decimal
+    low: Decimal
+    closed: Decimal
+    volume: Decimal
+
+
 class ExchangeAdapter(ABC):
     """Place, follow and cancel orders; read balances, rules and prices.
 
@@ -186,6 +199,13 @@ class ExchangeAdapter(ABC):
     @abstractmethod
     def get_prices(self, *, markets: Sequence[str]) -> dict[str, PriceQuote]:
         """Return the last price of each market that trades; unknown ones are missing."""
+
+    def get_candles(self, *, market: str, unit: int, count: int) -> list[Candle]:
+        """Return at most *count* candles of *unit* minutes (1440 is a day), oldest first.
+
+        Raises ExchangeError; an exchange without them leaves charts empty.
+        """
+        raise Unavailable("this exchange has no candles")
 
     @abstractmethod
     def check_key(self) -> KeyReport:

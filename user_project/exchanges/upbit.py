@@ -21,6 +21,7 @@ from common.money import MarketRules
 from common.upbit import CLOSED_ORDERS_WINDOW_DAYS
 from user_project.exchanges import upbit_codec as codec
 from user_project.exchanges.adapter import (
+    Candle,
     ExchangeAdapter,
     KeyReport,
     MarketState,
@@ -159,6 +160,10 @@ class UpbitAdapter(ExchangeAdapter):
     def get_prices(self, *, markets: Sequence[str]) -> dict[str, PriceQuote]:
         """Return last prices; unknown markets are missing."""
         return self._quotes.prices(markets)
+
+    def get_candles(self, *, market: str, unit: int, count: int) -> list[Candle]:
+        """Return candles in pages of 200, the exchange's most."""
+        return self._quotes.candles(market, unit=unit, count=count)
 
     def check_key(self) -> KeyReport:
         """Read what the key may do and until when; test an order without booking it."""

@@ -14,7 +14,7 @@ from upbit.types.order_retrieve_chance_response import OrderRetrieveChanceRespon
 from upbit.types.trading_pair_list_response import TradingPairListResponseItem
 
 from common.money import MarketRules, NotADecimal, plain, ticks_of, to_decimal
-from user_project.exchanges.adapter import MarketState
+from user_project.exchanges.adapter import Candle, MarketState
 from user_project.trading.ledger import split_fee
 from user_project.trading.orders import (
     Balance,
@@ -150,6 +150,20 @@ def last_prices(answer: object, /) -> dict[str, Decimal]:
         for item in listed(answer)
         if item.trade_price
     }
+
+
+def candle(item: Any, /) -> Candle:
+    """Read one candle; its time is UTC without saying so."""
+    return Candle(
+        started_at=datetime.fromisoformat(item.candle_date_time_utc).replace(
+            tzinfo=UTC
+        ),
+        opened=to_decimal(item.opening_price),
+        high=to_decimal(item.high_price),
+        low=to_decimal(item.low_price),
+        closed=to_decimal(item.trade_price),
+        volume=to_decimal(item.candle_acc_trade_volume),
+    )
 
 
 def balance(item: AccountListResponseItem, /) -> Balance:

@@ -6,13 +6,13 @@ import logging
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from decimal import Decimal
-from typing import Final
+from typing import Any, Final
 
-from upbit import Upbit
+from upbit import Upbit, omit
 
 from common.money import TickTable, UnknownTicks, to_decimal
 from user_project.exchanges import upbit_codec as codec
-from user_project.exchanges.adapter import ExchangeError, MarketState, Refused
+from user_project.exchanges.adapter import Candle, ExchangeError, MarketState, Refused
 from user_project.exchanges.upbit_errors import Call
 from user_project.exchanges.upbit_wire import UpbitWire
 from user_project.trading.orders import PriceQuote
@@ -20,6 +20,8 @@ from user_project.trading.orders import PriceQuote
 log = logging.getLogger(__name__)
 
 MARKETS_PER_CALL: Final = 100
+PAGE: Final = 200
+DAY_MINUTES: Final = 1440
 
 
 class UpbitQuotes:
@@ -29,6 +31,7 @@ class UpbitQuotes:
         self._wire = wire
         self._tickers = client.tickers.with_raw_response
         self._pairs = client.trading_pairs.with_raw_response
+        self._candles = client.candles.with_raw_response
         self._instruments = client.orderbooks.with_raw_response
 
     def prices(self, markets: Sequence[str], /) -> dict[str, PriceQuote]:
@@ -72,6 +75,38 @@ class UpbitQuotes:
         if again != told or table.band(price=later) != table.band(price=price):
             return table  # the price is just crossing the edge of a band
         return _corrected(table, market=market, price=price, told=told)
+
+    def candles(self, market: str, /, *, unit: int, count: int) -> list[Candle]:
+        """Return the last candles, oldest first; days where *unit* is 1440."""
+        found: dict[datetime, Candle] = {}
+        before: datetime | None = None
+        while len(found) < count:
+            page = self._page(market, unit, min(count - len(found), PAGE), before)
+            fresh = {one.started_at: one for one in page} | found
+            if len(fresh) == len(found):
+                break  # the coin is younger than that
+            found, before = fresh, min(fresh)
+        return [found[at] for at in sorted(found)][-count:]
+
+    def _page(
+        self, market: str, unit: int, count: int, before: datetime | None
+    ) -> list[Candle]:
+        asked: dict[str, Any] = {
+            "market": market,
+            "count": count,
+            "to": omit if before is None else f"{before:%Y-%m-%dT%H:%M:%SZ}",
+        }
+        days = unit == DAY_MINUTES
+        return self._wire.read(
+            lambda: (
+                self._candles.list_days(**asked)
+                if days
+                else self._candles.list_minutes(unit, **asked)  # type: ignore[arg-type]  # any int
+            ),
+            lambda answer: [codec.candle(item) for item in codec.listed(answer)],
+            group="candle",
+            call=Call.MARKET,
+        )
 
     def _batch(self, markets: Sequence[str]) -> dict[str, PriceQuote]:
         try:

@@ -11,12 +11,13 @@ from typing import Any, Final
 
 from django.http import Http404, HttpRequest, HttpResponse
 from django.utils import timezone
-from django.utils.dates import WEEKDAYS_ABBR
+from django.utils.translation import gettext_lazy as _
 
 from user_project.bots import pnl
 from user_project.bots.pnl import GroupBy, PnlRow
 from user_project.web.pages import LOOKS, owner_page, show
 
+WEEKDAYS: Final = (_("일"), _("월"), _("화"), _("수"), _("목"), _("금"), _("토"))
 FIRST_YEAR: Final = 2017
 """Upbit's first."""
 
@@ -58,7 +59,7 @@ def profit(
         before=_before(first),
         after=_after(first) if _after(first) <= today else None,
         today=today,
-        weekday_names=[WEEKDAYS_ABBR[day] for day in (6, 0, 1, 2, 3, 4, 5)],
+        weekdays=WEEKDAYS,
     )
 
 

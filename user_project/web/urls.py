@@ -8,6 +8,7 @@ from django.urls import path
 from user_project.web import views
 from user_project.web.accounts import account_action, accounts
 from user_project.web.by_hand import by_hand
+from user_project.web.chart import chart
 from user_project.web.emergency import emergency, emergency_result
 from user_project.web.live import live_consent
 from user_project.web.login import LimitedLoginView
@@ -22,6 +23,7 @@ urlpatterns = [
     path("logout/", LogoutView.as_view(), name="logout"),
     path("bots/new/", new_bot, name="new-bot"),
     path("bots/<uuid:bot_id>/", views.bot, name="bot"),
+    path("bots/<uuid:bot_id>/chart.json", chart, name="bot-chart"),
     path("bots/<uuid:bot_id>/live/", live_consent, name="bot-live"),
     path("bots/<uuid:bot_id>/by-hand/<slug:action>/", by_hand, name="by-hand"),
     path("bots/<uuid:bot_id>/<slug:action>/", views.act, name="bot-action"),

@@ -26,6 +26,7 @@ ACTIONS: Final = {
     "finish": (services.finish_bot, _("이번 회차가 끝나면 정지합니다.")),
     "stop": (services.stop_bot, _("정지했습니다. 산 코인은 그대로 둡니다.")),
 }
+CHART_UNITS: Final = ((5, _("5분")), (60, _("1시간")), (1440, _("1일")))
 SHOWN_ON_HOME: Final = 8
 SHOWN_EVENTS: Final = 30
 SHOWN_ORDERS: Final = 20
@@ -71,6 +72,7 @@ def bot(request: HttpRequest, bot_id: uuid.UUID) -> HttpResponse:
         "orders": row.orders.all()[:SHOWN_ORDERS],
         "events": row.events.all()[:SHOWN_EVENTS],
         "cycles": row.cycles.all()[:SHOWN_CYCLES],
+        "chart_units": CHART_UNITS,
     }
     return render(request, "web/bot.html", context)
 

@@ -123,6 +123,14 @@ def ago(at: datetime | None) -> str:
 
 
 @register.filter
+def ahead(at: datetime | None) -> str:
+    """Write how long until an instant; what has passed is ``3일 전``."""
+    if at is None:
+        return NONE
+    return wording.age(int((timezone.now() - at).total_seconds()))
+
+
+@register.filter
 def age(seconds: int | None) -> str:
     """Write an age in seconds as ``2분 전``."""
     return NONE if seconds is None else wording.age(max(seconds, 0))
