@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 import copy
-import importlib
 import json
 import pickle
-from types import SimpleNamespace
 from typing import Any
 from uuid import uuid4
 
 import pytest
 
 from tests.user.factories import make_account, make_user
-from user_project.accounts import startup
 from user_project.accounts.keys import (
     ExchangeKeys,
     KeysUnreadable,
@@ -21,8 +18,6 @@ from user_project.accounts.keys import (
     seal_keys,
 )
 from user_project.accounts.models import ExchangeAccount
-from user_project.accounts.startup import say_unreadable_keys
-from user_project.bots import canary
 
 KEYS = ExchangeKeys(access_key="ACCESS-canary", secret_key="SECRET-canary")
 
@@ -101,42 +96,3 @@ def test_keys_in_memory_are_neither_printed_nor_copied() -> None:
     for leak in (pickle.dumps, copy.copy, copy.deepcopy):
         with pytest.raises(TypeError):
             leak(KEYS)
-
-
-def test_every_process_says_at_its_start_which_keys_do_not_open(
-    settings: Any,
-    caplog: pytest.LogCaptureFixture,
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    alice = make_user("alice")
-    lost = _saved(alice, "lost")
-    settings.KEYS_KEK = bytes(32)
-    _saved(alice, "kept")
-
-    found = say_unreadable_keys()
-
-    assert found == [str(lost)]
-    assert "lost) does not trade" in caplog.text
-    assert "DANTARO_KEYS_KEK_OLD" in caplog.text
-    assert "kept" not in caplog.text
-    assert "very-secret" not in caplog.text
-
-    said: list[str] = []
-    for module in (canary, startup):
-        monkeypatch.setattr(module, "say_unreadable_keys", lambda: said.append("x"))
-    monkeypatch.setattr(canary, "free_leases", lambda *, worker: None)
-    monkeypatch.setattr(canary, "_watchdog", lambda worker: None)
-    monkeypatch.setattr(canary, "watch", lambda dog, stopping: None)
-    canary.WatchdogStep(SimpleNamespace()).start(SimpleNamespace(hostname="w"))
-
-    importlib.reload(importlib.import_module("user_project.wsgi"))
-
-    assert said.count("x") >= 2
-
-
-def _saved(owner: Any, name: str) -> ExchangeAccount:
-    account = make_account(owner, name=name)
-    keys = ExchangeKeys(access_key="open-4321", secret_key="very-secret")
-    account.sealed_keys = seal_keys(account=account, keys=keys)
-    account.save(update_fields=("sealed_keys",))
-    return account

@@ -12,7 +12,7 @@ from django.core.checks import Tags, run_checks
 from django.core.management import call_command
 from django.db import OperationalError
 
-from tests.user.factories import make_account, make_user
+from tests.user.factories import make_account, make_bot, make_user
 from tests.user.floor import Floor
 from user_project.accounts import services, startup
 from user_project.accounts.keys import ExchangeKeys, seal_keys
@@ -20,7 +20,8 @@ from user_project.accounts.models import ExchangeAccount
 from user_project.bots import canary, reconcile, runner
 from user_project.bots.doctor import account_health
 from user_project.bots.management.commands import watch
-from user_project.bots.models import Bot, Cycle
+from user_project.bots.models import Cycle
+from user_project.bots.runner import run_bot
 
 pytestmark = pytest.mark.django_db
 OTHER_KEK = bytes(range(32))
@@ -155,9 +156,7 @@ class TestTheAccountConcerned:
         """Open the keys as in production; behind them is the floor's exchange."""
         settings.KEYS_KEK = bytes(32)
         monkeypatch.setattr(services, "_adapters", {})
-        monkeypatch.setattr(
-            services, "_build", lambda *, account, keys: floor.exchange
-        )
+        monkeypatch.setattr(services, "_build", lambda *, account, keys: floor.exchange)
         monkeypatch.setattr(runner, "adapter_for", services.adapter_for)
         seal(floor.bot.account, settings, kek=OTHER_KEK)
 
@@ -178,16 +177,23 @@ class TestTheAccountConcerned:
     def test_another_accounts_bot_trades_meanwhile(
         self, floor: Floor, settings: Any
     ) -> None:
-        account = make_account(
-            make_user("bob"), reconciled_at=floor.bot.account.reconciled_at
-        )
+        bob = make_user("bob")
+        account = make_account(bob, reconciled_at=floor.bot.account.reconciled_at)
         seal(account, settings, kek=settings.KEYS_KEK)
-        floor.run()
-        stuck = floor.bot.pk
-        Bot.objects.filter(pk=stuck).update(account=account, owner=account.owner)
+        healthy = make_bot(
+            bob,
+            account=account,
+            state="running",
+            level="aggressive",
+            jitter=0,
+            next_tick_at=floor.clock(),
+        )
 
-        floor.run_often(3)
+        for _ in range(3):
+            floor.run()
+            run_bot(bot_id=healthy.pk, worker="worker-a", clock=floor.clock)
 
+        assert Cycle.objects.get().bot == healthy
         assert Cycle.objects.get().state == "open"
 
     def test_the_others_are_compared_and_it_is_told_why_it_is_not(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import timedelta
 from decimal import Decimal
 from types import SimpleNamespace
@@ -336,3 +337,15 @@ def test_home_tells_todays_profit_and_what_happened(alice: SimpleNamespace) -> N
 
     assert "▲ +777원" in page
     assert "1차 매수 체결 100,000,000원" in page
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_nothing_written_into_a_page_may_run(alice: SimpleNamespace, page: str) -> None:
+    answer = alice.client.get(reverse(page))
+
+    policy = answer.headers["Content-Security-Policy"]
+    assert "default-src 'self'" in policy
+    assert "unsafe" not in policy
+    text = _text(answer)
+    assert not re.search(r"<script(?![^>]*\bsrc=)|<style|\sstyle=|\son\w+=", text)
+    assert not re.search(r"(?:src|href)=\"https?://", text)

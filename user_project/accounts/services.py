@@ -33,7 +33,10 @@ from user_project.exchanges.registry import EXCHANGES, build_adapter
 log = logging.getLogger(__name__)
 
 NAME_LENGTH: Final = 60
-KEY_PROBLEMS: Final = frozenset({"KEY_REFUSED", "KEY_CAN_WITHDRAW", "KEYS_UNREADABLE"})
+KEYS_UNREADABLE: Final = "KEYS_UNREADABLE"
+KEY_PROBLEMS: Final = frozenset({"KEY_REFUSED", "KEY_CAN_WITHDRAW"})
+"""Noted, because only the exchange can say that they are over. Whether keys open is seen
+anew each time: the right KEK must not have to wait for tomorrow's check."""
 _adapters: dict[tuple[int, str], tuple[object, ExchangeAdapter]] = {}
 _adapters_lock: Final = Lock()
 
@@ -229,7 +232,7 @@ def _open(account: ExchangeAccount) -> ExchangeKeys:
     try:
         return open_keys(account=account)
     except KeysUnreadable as error:
-        raise AccountProblem("KEYS_UNREADABLE", str(error)) from error
+        raise AccountProblem(KEYS_UNREADABLE, str(error)) from error
 
 
 def _check_mode(*, exchange: str, mode: str, base_url: str) -> None:

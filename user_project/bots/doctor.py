@@ -109,14 +109,20 @@ def account_health(*, account: ExchangeAccount, now: datetime) -> tuple[str, str
         return FAIL, account.key_problem
     last = account.reconciled_at
     if last is None or now - last > RECONCILE_MAX_AGE:
-        return FAIL, (
-            "최근에 대조하지 않았습니다. `manage_user.py reconcile --apply`를 하세요."
-        )
+        return FAIL, f"최근에 대조하지 않았습니다. {_why_not_compared(account)}"
     expires = account.key_expires_at
     if expires is not None and expires - now <= KEY_WARNING:
         days = max((expires - now).days, 0)
         return WARN, f"키가 {days}일 뒤 만료됩니다. 거래소에서 새 키를 만들어 바꾸세요."
     return OK, "정상"
+
+
+def _why_not_compared(account: ExchangeAccount, /) -> str:
+    try:
+        open_keys(account=account)
+    except KeysUnreadable as problem:
+        return str(problem)
+    return "`manage_user.py reconcile --apply`를 하세요."
 
 
 def _accounts(now: datetime, *, asking: bool) -> Iterator[Check]:

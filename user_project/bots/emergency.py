@@ -31,8 +31,8 @@ from user_project.trading.orders import Side
 BUYING: Final = (BotState.RUNNING, BotState.FINISHING)
 HOLDS_UP: Final = frozenset(
     {
-        *(Why.QUARANTINED, Why.KEY_REFUSED, Why.LIVE_OFF, Why.RECONCILE_DUE),
-        *(Why.MARKET_OFFLINE, Why.FROZEN, Why.DUST),
+        *(Why.QUARANTINED, Why.KEY_REFUSED, Why.KEYS_UNREADABLE, Why.LIVE_OFF),
+        *(Why.RECONCILE_DUE, Why.MARKET_OFFLINE, Why.FROZEN, Why.DUST),
     }
 )
 """Reasons for which even an ordered sale waits."""

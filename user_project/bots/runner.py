@@ -14,7 +14,7 @@ from django.db import transaction
 from django.db.models import F
 from django.db.models.functions import Least
 
-from user_project.accounts.services import adapter_for
+from user_project.accounts.services import KEYS_UNREADABLE, AccountProblem, adapter_for
 from user_project.bots import cycles, events, prices, turns, wording
 from user_project.bots.booking import LostRace, moved
 from user_project.bots.lease import Lease, LeaseLost, claim, release
@@ -270,22 +270,33 @@ def _release(*, desk: Desk, decision: Decision, decided_in: str, now: datetime) 
 
 def _failed(*, lease: Lease, error: Exception, now: datetime) -> None:
     """Push the bot forward in time; a person must look after several in a row."""
-    expected = isinstance(error, ExchangeError)
+    why = _why_it_waits(error)
+    expected = isinstance(error, ExchangeError) or why is not Why.NOTHING
     if not expected:
         log.error("bot %s failed", lease.bot_id, exc_info=error)
     # Bounded: a bot that cannot be halted any further may fail for weeks.
     failures: object = 0 if expected else Least(F("tick_failures") + 1, MOST_FAILURES)
     changes: dict[str, Any] = {"tick_failures": failures}
-    if isinstance(error, KeyRefused):
-        changes |= {"reason": Why.KEY_REFUSED.value, "reason_at": now}
+    if why is not Why.NOTHING:
+        changes |= {"reason": why.value, "reason_at": now}
+    soon = isinstance(error, ExchangeError)
     release(
         lease=lease,
-        next_tick_at=now + (5 * BUSY_TICK if expected else timedelta(seconds=15)),
+        next_tick_at=now + (5 * BUSY_TICK if soon else timedelta(seconds=15)),
         **changes,
     )
     bot = Bot.objects.get(pk=lease.bot_id)
     if bot.tick_failures >= MOST_FAILURES:
         _halt(bot=bot, error=error, now=now)
+
+
+def _why_it_waits(error: Exception, /) -> Why:
+    """Return what somebody has to put right before the bot can go on by itself."""
+    if isinstance(error, KeyRefused):
+        return Why.KEY_REFUSED
+    if isinstance(error, AccountProblem) and error.code == KEYS_UNREADABLE:
+        return Why.KEYS_UNREADABLE
+    return Why.NOTHING
 
 
 def _halt(*, bot: Bot, error: Exception, now: datetime) -> None:

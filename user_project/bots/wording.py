@@ -32,6 +32,10 @@ REASONS: Final[dict[Why, str]] = {
     Why.ORDER_REFUSED: "거래소가 주문을 거부했습니다. 기록의 사유를 확인하세요.",
     Why.ALL_STAGES: "모든 차수를 샀습니다. 익절을 기다립니다.",
     Why.KEY_REFUSED: "거래소가 키를 거부했습니다. 계정에서 키를 점검하세요.",
+    Why.KEYS_UNREADABLE: (
+        "저장된 거래소 키가 열리지 않아 거래하지 않고 기다립니다. 서버 운영자가"
+        " DANTARO_KEYS_KEK를 되돌리거나, 계정에서 거래소 키를 다시 입력하세요."
+    ),
     Why.QUARANTINED: "계정이 격리되었습니다. 계정의 격리 사유를 확인하세요.",
     Why.RECONCILE_DUE: "거래소와 주문을 대조하는 중입니다.",
     Why.LEASE_LOST: "다른 작업자가 이 봇을 처리하고 있습니다.",
