@@ -2,61 +2,20 @@
 
 from __future__ import annotations
 
-import shutil
-from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
 from django.utils import timezone
-from playwright.sync_api import Page, sync_playwright
+from playwright.sync_api import Page
 
 from central_project.api.models import ApiKey
+from tests.browser import CHROMIUM, NEEDED, browse
 from tests.central.market_world import publish_run
 
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
-FLAGS = [
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-]
 pytestmark = [
-    pytest.mark.skipif(not CHROMIUM, reason="needs chromium: apt install chromium"),
+    pytest.mark.skipif(not CHROMIUM, reason=NEEDED),
     pytest.mark.django_db(transaction=True, serialized_rollback=True),
 ]
-
-
-def browse(server: Any, walk: Callable[[Page], None]) -> list[str]:
-    """Let *walk* use a page; return what it complained about or fetched elsewhere."""
-    complaints: list[str] = []
-
-    def note_request(request: Any) -> None:
-        if not request.url.startswith((server.url, "data:", "blob:")):
-            complaints.append(f"asked {request.url}")
-
-    def note_message(message: Any) -> None:
-        if message.type in ("error", "warning"):
-            complaints.append(f"{message.type}: {message.text}")
-
-    def work() -> None:
-        with sync_playwright() as play:
-            browser = play.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
-            page = browser.new_page()
-            page.set_default_timeout(120_000)  # a busy machine is slow, not broken
-            page.on("request", note_request)
-            page.on("console", note_message)
-            page.on("pageerror", lambda error: complaints.append(str(error)))
-            walk(page)
-            browser.close()
-
-    # In a thread of its own: Django's ORM refuses to work where an event loop runs.
-    with ThreadPoolExecutor(1) as pool:
-        pool.submit(work).result()
-    return complaints
 
 
 def test_swagger_authorizes_and_tries_a_call(live_server: Any) -> None:

@@ -112,7 +112,6 @@ class TestEveryProcess:
         return calls
 
     def test_the_web(self, said: list[str]) -> None:
-        # Imported for the first time or again: one of both begins after the patch.
         module = importlib.import_module("user_project.wsgi")
         said.clear()
 

@@ -11,7 +11,7 @@
   const COLOURS = { support: "--warn", stage: "--quiet", average: "--ink", take_profit: "--good", stop: "--error" };
   const STYLES = { support: LineStyle.Dotted, average: LineStyle.Solid, take_profit: LineStyle.Solid, stop: LineStyle.Solid };
 
-  const chart = createChart(place, { autoSize: true, localization: { locale: document.documentElement.lang } });
+  const chart = createChart(place, { autoSize: true, layout: { attributionLogo: false }, localization: { locale: document.documentElement.lang } });
   const candles = chart.addSeries(CandlestickSeries);
   const volume = chart.addSeries(HistogramSeries, { priceFormat: { type: "volume" }, priceScaleId: "", lastValueVisible: false, priceLineVisible: false });
   volume.priceScale().applyOptions({ scaleMargins: { top: 0.82, bottom: 0 } });
@@ -23,7 +23,7 @@
   const dress = () => {
     const up = colour("--up"), down = colour("--down");
     chart.applyOptions({
-      layout: { background: { color: "transparent" }, textColor: colour("--ink"), attributionLogo: true },
+      layout: { background: { color: "transparent" }, textColor: colour("--ink"), attributionLogo: false },
       grid: { vertLines: { color: colour("--line") }, horzLines: { color: colour("--line") } },
       timeScale: { timeVisible: unit !== "1440", borderColor: colour("--line") },
       rightPriceScale: { borderColor: colour("--line") },

@@ -1,0 +1,156 @@
+"""The trader's pages in a real browser: two sizes, light and dark, and one whole story."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.core.cache import caches
+from django.db import connections
+from django.utils import timezone
+from playwright.sync_api import Page, expect
+
+from tests.browser import CHROMIUM, NEEDED, browse
+from tests.user.factories import (
+    PASSWORD,
+    make_account,
+    make_snapshot,
+    make_story,
+    make_user,
+)
+from tests.user.test_web_chart import Candled
+from user_project.accounts import services as account_services
+from user_project.bots import chart as charts
+from user_project.bots import overview, prices, services
+from user_project.bots.models import Bot
+from user_project.trading.orders import PriceQuote
+
+pytestmark = [
+    pytest.mark.skipif(not CHROMIUM, reason=NEEDED),
+    pytest.mark.django_db(transaction=True, serialized_rollback=True),
+]
+AXE = Path(__file__).parents[1] / "vendor" / "axe-4.14.1.js"
+PHONE, DESK = {"width": 390, "height": 844}, {"width": 1280, "height": 800}
+PAGES = (
+    *("/", "/ranking/", "/central/", "/orders/", "/fills/", "/profit/"),
+    *("/accounts/", "/stop/", "/bots/new/"),
+)
+SERIOUS = """async () => {
+  const found = await axe.run(document, { runOnly: ["wcag2a", "wcag2aa"] });
+  return found.violations
+    .filter((one) => ["serious", "critical"].includes(one.impact))
+    .map((one) => `${one.id}: ${one.nodes.map((node) => node.html).join(" | ")}`);
+}"""
+
+
+@pytest.fixture
+def bot(db: None, monkeypatch: pytest.MonkeyPatch, settings: Any) -> Bot:
+    """Alice's running bot, which holds its first stage."""
+    settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
+    for cache in caches.all():
+        cache.clear()
+    exchange = Candled(now=timezone.now())
+    for module in (charts, overview, services):
+        monkeypatch.setattr(module, "adapter_for", lambda *, account: exchange)
+    monkeypatch.setattr(account_services, "_build", lambda **_: exchange)
+    quote = PriceQuote(
+        market="KRW-BTC", price=Decimal(101_000_000), received_at=timezone.now()
+    )
+    monkeypatch.setattr(prices, "shared", lambda *, host, market: quote)
+    owner = make_user("alice", password=PASSWORD)
+    make_snapshot(timezone.now())
+    account = make_account(owner, reconciled_at=timezone.now())
+    return make_story(owner, account=account)
+
+
+def _log_in(page: Page, url: str) -> None:
+    page.goto(f"{url}/login/")
+    page.fill("input[name=username]", "alice")
+    page.fill("input[name=password]", PASSWORD)
+    page.click("main button")
+    page.wait_for_selector(".tiles")
+
+
+@pytest.mark.parametrize("colours", ["light", "dark"])
+@pytest.mark.parametrize("size", [PHONE, DESK], ids=["phone", "desk"])
+def test_every_page_fits_is_quiet_and_can_be_used_by_everybody(
+    live_server: Any, bot: Bot, size: dict[str, int], colours: str
+) -> None:
+    wrong: list[str] = []
+
+    def walk(page: Page) -> None:
+        _log_in(page, live_server.url)
+        for path in (*PAGES, f"/bots/{bot.pk}/"):
+            page.goto(live_server.url + path)
+            if path.startswith("/bots/") and path != "/bots/new/":
+                page.wait_for_selector("#chart[data-drawn='3']")
+            wide = page.evaluate(
+                "document.documentElement.scrollWidth - document.documentElement.clientWidth"
+            )
+            if wide > 0:
+                wrong.append(f"{path} is {wide} px too wide")
+            # By the debugger: the page's own policy lets no such script in.
+            page.evaluate(AXE.read_text(encoding="utf-8"))
+            wrong.extend(f"{path} {one}" for one in page.evaluate(SERIOUS))
+
+    complaints = browse(live_server, walk, viewport=size, color_scheme=colours)
+
+    assert complaints == []
+    assert wrong == []
+
+
+def test_from_login_to_a_stopped_bot(live_server: Any, bot: Bot) -> None:
+    """Preview, create, look at the chart, skip a stage, stop everything."""
+
+    def walk(page: Page) -> None:
+        _log_in(page, live_server.url)
+        page.goto(f"{live_server.url}/ranking/")
+        page.click("a.button:has-text('봇 만들기')")
+        page.fill("input[name=budget]", "700000")
+        page.click("button[value=preview]")
+        expect(page.locator("main")).to_contain_text(
+            "아직 아무것도 주문하지 않았습니다"
+        )
+        page.click("button[value=create]")
+        page.wait_for_selector("#chart[data-drawn='3']")
+        expect(page.locator(".badge.running")).to_be_visible()
+
+        page.goto(f"{live_server.url}/bots/{bot.pk}/")
+        page.wait_for_selector("#chart[data-drawn='3']")
+        page.click("summary:has-text('직접 하기')")
+        page.fill("input[name=stage]", "3")
+        page.click("button:has-text('건너뛰기')")
+        expect(page.locator(".message.success")).to_contain_text("3차를 건너뜁니다")
+
+        page.click("a:has-text('비상 정지')")
+        expect(page.locator("main")).to_contain_text("아직 아무것도 바꾸지 않았습니다")
+        page.fill("input[name=word]", "정지")
+        page.fill("input[name=password]", PASSWORD)
+        page.click("button:has-text('모두 팔고 정지')")
+        expect(page.locator("h1")).to_contain_text("비상 정지 결과")
+
+    assert browse(live_server, walk, viewport=PHONE, locale="ko-KR") == []
+
+    states = set(Bot.objects.values_list("state", flat=True))
+    assert states <= {"finishing", "paused", "stopped"}
+
+
+def test_an_open_page_renews_its_numbers_by_itself(live_server: Any, bot: Bot) -> None:
+    def happen() -> None:
+        bot.events.create(kind="test", message="방금 일어난 일")
+        connections.close_all()
+
+    def walk(page: Page) -> None:
+        _log_in(page, live_server.url)
+        page.goto(f"{live_server.url}/bots/{bot.pk}/")
+        page.click("summary:has-text('직접 하기')")
+        page.fill("input[name=amount]", "12345")
+        with ThreadPoolExecutor(1) as elsewhere:
+            elsewhere.submit(happen).result()
+        page.wait_for_selector("#diary:has-text('방금 일어난 일')")
+        assert page.input_value("input[name=amount]") == "12345"
+
+    assert browse(live_server, walk) == []
