@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import json
 import re
 from datetime import timedelta
 from decimal import Decimal
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from django.conf import settings
 from django.core.cache import caches
 from django.test import Client
 from django.urls import reverse
@@ -36,7 +39,7 @@ from user_project.trading.orders import PriceQuote
 pytestmark = pytest.mark.django_db
 PAGES = (
     *("home", "ranking", "central-status", "orders", "fills", "profit", "accounts"),
-    *("owner-emergency", "new-bot"),
+    *("owner-emergency", "new-bot", "look"),
 )
 
 
@@ -349,3 +352,53 @@ def test_nothing_written_into_a_page_may_run(alice: SimpleNamespace, page: str) 
     text = _text(answer)
     assert not re.search(r"<script(?![^>]*\bsrc=)|<style|\sstyle=|\son\w+=", text)
     assert not re.search(r"(?:src|href)=\"https?://", text)
+
+
+def test_theme_and_colours_are_kept_in_the_browser(alice: SimpleNamespace) -> None:
+    chosen = {"theme": "dark", "colours": "world"}
+
+    answer = alice.client.post(reverse("look"), chosen)
+    page = _text(alice.client.get(reverse("home")))
+
+    assert answer.status_code == 302
+    assert answer.cookies["dantaro_theme"]["httponly"]
+    assert 'data-theme="dark" data-colours="world"' in page
+
+
+def test_a_look_that_is_not_offered_is_none(alice: SimpleNamespace) -> None:
+    refused = alice.client.post(reverse("look"), {"theme": "pink", "colours": "korea"})
+    alice.client.cookies["dantaro_theme"] = '"><script>'
+
+    page = _text(alice.client.get(reverse("home")))
+
+    assert refused.status_code == 400
+    assert 'data-theme="auto" data-colours="korea"' in page
+
+
+def test_a_new_owner_is_led_to_the_first_bot(
+    alice: SimpleNamespace, settings: Any
+) -> None:
+    settings.CENTRAL_API_URL = settings.CENTRAL_API_KEY = "given"
+    newcomer = Client()
+    newcomer.force_login(make_user("newcomer"))
+
+    first = _text(newcomer.get(reverse("home")))
+    later = _text(alice.client.get(reverse("home")))
+
+    steps = re.findall(r'<li class="(done)?"><span aria-hidden', first)
+    assert steps == ["done", "done", "", "", ""]
+    assert f'href="{reverse("accounts")}">거래소 계정 추가하기' in first
+    assert "시작하기" not in later
+
+
+def test_the_app_can_be_put_on_a_phone(alice: SimpleNamespace) -> None:
+    page = _text(alice.client.get(reverse("home")))
+    address = re.search(r'rel="manifest" href="([^"]+)"', page)
+    assert address is not None
+    file = Path(settings.BASE_DIR) / "user_project/web" / address[1].lstrip("/")
+    manifest = json.loads(file.read_text(encoding="utf-8"))
+
+    assert manifest["display"] == "standalone"
+    assert {icon["sizes"] for icon in manifest["icons"]} >= {"192x192", "512x512"}
+    for icon in manifest["icons"]:
+        assert (file.parent / icon["src"]).is_file()

@@ -8,7 +8,8 @@ from typing import Final
 from django.utils.translation import gettext as _
 
 from common.money import plain
-from user_project.central_api.ladder import Kind, Step
+from user_project.central_api.grading import KIND_NAMES
+from user_project.central_api.ladder import Step
 from user_project.trading.facts import Why
 
 REASONS: Final[dict[Why, str]] = {
@@ -63,13 +64,7 @@ REASONS: Final[dict[Why, str]] = {
     ),
 }
 
-KINDS: Final[dict[Kind, str]] = {
-    Kind.RECOMMENDATIONS: "추천",
-    Kind.SUPPORT_7: "지지선 7일",
-    Kind.SUPPORT_30: "지지선 30일",
-    Kind.SUPPORT_90: "지지선 90일",
-    Kind.MARKET_STATUS: "시장 상태",
-}
+KINDS: Final = KIND_NAMES
 STEPS: Final[dict[Step, str]] = {
     Step.NORMAL: "정상입니다.",
     Step.LATE: "다음 분석이 조금 늦습니다.",

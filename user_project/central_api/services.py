@@ -14,9 +14,10 @@ from typing import Final
 from django.conf import settings
 from django.db import transaction
 
-from common.wire import MAX_BUNDLE_SYMBOLS, BundleAnswer, Phase, is_fresh
-from user_project.central_api import bundles, ladder
+from common.wire import MAX_BUNDLE_SYMBOLS, BundleAnswer
+from user_project.central_api import bundles
 from user_project.central_api.client import CentralAPIClient, CentralUnavailable
+from user_project.central_api.grading import NOTHING_YET, Freshness, Told, grade
 from user_project.central_api.models import CentralSnapshot, PullState
 
 log = logging.getLogger(__name__)
@@ -36,17 +37,6 @@ class PullResult:
     outcome: str
     run_id: str = ""
     message: str = ""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Freshness:
-    """How far central's last word may be relied upon at an instant."""
-
-    level: str
-    """``fresh``, ``warn``, ``stale`` or ``none``."""
-    age_seconds: int | None
-    new_cycles_allowed: bool
-    reason: str
 
 
 @cache
@@ -125,45 +115,15 @@ def pull(
 def freshness(*, snapshot: CentralSnapshot | None, now: datetime) -> Freshness:
     """Grade a snapshot by the age of its data; the sentence is for the owner."""
     if snapshot is None:
-        return Freshness(
-            level="none",
-            age_seconds=None,
-            new_cycles_allowed=False,
-            reason="본사 분석을 아직 받지 못했습니다. 새 회차를 시작할 수 없습니다.",
-        )
+        return NOTHING_YET
     bundle = snapshot.bundle
-    age = max(now - snapshot.data_as_of, timedelta(0))
-    minutes = int(age.total_seconds()) // 60
-    rungs = ladder.climb(age=age)
-    # Whatever validity central claims, our own bounds hold too.
-    if not ladder.opens_rounds(rungs) or not is_fresh(envelope=bundle, now=now):
-        level, allowed = "stale", False
-        reason = (
-            f"본사 분석이 {minutes}분 전 것이라 새 회차를 시작하지 않습니다."
-            " 진행 중인 회차는 계속합니다."
-        )
-    elif not _phase_allows(bundle):
-        level, allowed = "warn", False
-        reason = "시장이 급락 중이거나 멈춰 있어 새 회차를 시작하지 않습니다."
-    else:
-        level, allowed = _level(rungs), True
-        reason = f"본사 분석 {minutes}분 전"
-    return Freshness(
-        level=level,
-        age_seconds=int(age.total_seconds()),
-        new_cycles_allowed=allowed,
-        reason=reason,
+    told = Told(
+        data_as_of=snapshot.data_as_of,
+        valid_until=bundle.valid_until,
+        stale=bundle.stale,
+        phase=bundle.market_status.phase if bundle.market_status else None,
     )
-
-
-def _level(rungs: Sequence[ladder.Rung]) -> str:
-    warned = any(rung.step is ladder.Step.WARN for rung in rungs)
-    return "warn" if warned else "fresh"
-
-
-def _phase_allows(bundle: BundleAnswer) -> bool:
-    status = bundle.market_status
-    return status is not None and status.phase not in (Phase.CRASH, Phase.HALTED)
+    return grade(told=told, now=now)
 
 
 def _pull(*, now: datetime, extra_symbols: Sequence[str]) -> PullResult:

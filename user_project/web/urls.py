@@ -12,6 +12,7 @@ from user_project.web.chart import chart
 from user_project.web.emergency import emergency, emergency_result
 from user_project.web.live import live_consent
 from user_project.web.login import LimitedLoginView
+from user_project.web.look import look_page
 from user_project.web.new_bot import new_bot
 from user_project.web.profit import profit
 from user_project.web.ranking import central_status, ranking
@@ -27,6 +28,7 @@ urlpatterns = [
     path("bots/<uuid:bot_id>/live/", live_consent, name="bot-live"),
     path("bots/<uuid:bot_id>/by-hand/<slug:action>/", by_hand, name="by-hand"),
     path("bots/<uuid:bot_id>/<slug:action>/", views.act, name="bot-action"),
+    path("look/", look_page, name="look"),
     path("ranking/", ranking, name="ranking"),
     path("central/", central_status, name="central-status"),
     path("orders/", orders, name="orders"),

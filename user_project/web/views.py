@@ -18,6 +18,7 @@ from user_project.bots import overview, pnl, services
 from user_project.bots.models import Bot, BotEvent
 from user_project.bots.problems import BotProblem
 from user_project.web.cards import add_up, make_card
+from user_project.web.first_steps import first_steps
 
 ACTIONS: Final = {
     "start": (services.start_bot, _("시작했습니다.")),
@@ -50,6 +51,7 @@ def home(request: HttpRequest) -> HttpResponse:
         "central": central,
         "cards": cards,
         "totals": add_up(views),
+        "steps": first_steps(owner=request.user, central=central),
         "today": pnl.realised_today(now=now, owner=request.user),
         "events": events[:SHOWN_ON_HOME],
     }

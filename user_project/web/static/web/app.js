@@ -10,7 +10,7 @@ document.addEventListener("htmx:beforeRequest", (event) => {
   }
 });
 
-const offline = (is) => document.body.classList.toggle("offline", is);
+const offline = (is) => document.getElementById("offline")?.toggleAttribute("hidden", !is);
 document.addEventListener("htmx:afterRequest", (event) => offline(!event.detail.successful));
 document.addEventListener("htmx:beforeSwap", (event) => {
   // The session has ended: show the login page whole, not inside this one.

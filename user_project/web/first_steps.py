@@ -1,0 +1,51 @@
+"""What a new owner has to do before the first bot buys, and what is done already."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from django.conf import settings
+from django.urls import reverse
+from django.utils.translation import gettext as _
+
+from user_project.accounts.models import ExchangeAccount
+from user_project.bots.models import Bot, Order
+from user_project.bots.overview import CentralView
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Step:
+    """One thing to do; *address* leads to where it is done."""
+
+    done: bool
+    text: str
+    address: str
+
+
+def first_steps(*, owner: Any, central: CentralView) -> Sequence[Step]:
+    """Return the steps in their order; nothing when all are done."""
+    accounts = ExchangeAccount.objects.for_user(owner)
+    bots = Bot.objects.for_user(owner)
+    orders = Order.objects.filter(bot__in=bots)
+    steps = (
+        Step(
+            done=bool(settings.CENTRAL_API_URL and settings.CENTRAL_API_KEY),
+            text=_("본사 주소와 키를 .env.user에 넣기"),
+            address=reverse("central-status"),
+        ),
+        Step(
+            done=central.data_as_of is not None,
+            text=_("본사 분석 받기"),
+            address=reverse("central-status"),
+        ),
+        Step(
+            done=accounts.exists(),
+            text=_("거래소 계정 추가하기 (모의투자부터)"),
+            address=reverse("accounts"),
+        ),
+        Step(done=bots.exists(), text=_("첫 봇 만들기"), address=reverse("new-bot")),
+        Step(done=orders.exists(), text=_("첫 매수"), address=reverse("orders")),
+    )
+    return () if all(step.done for step in steps) else steps

@@ -1,0 +1,84 @@
+"""How the pages look to one person on one device: theme and the colours of up and down."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Final
+
+from django import forms
+from django.contrib import messages
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy as _lazy
+
+from user_project.web.pages import LOOKS, owner_page, show
+
+THEMES: Final = (
+    ("auto", _lazy("기기 설정을 따름")),
+    ("light", _lazy("밝게")),
+    ("dark", _lazy("어둡게")),
+)
+COLOURS: Final = (
+    ("korea", _lazy("상승 빨강, 하락 파랑 (한국)")),
+    ("world", _lazy("상승 초록, 하락 빨강 (해외)")),
+)
+COOKIES: Final = {"theme": "dantaro_theme", "colours": "dantaro_colours"}
+YEAR: Final = 365 * 24 * 3600
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Look:
+    """What was chosen on this device."""
+
+    theme: str = "auto"
+    colours: str = "korea"
+
+
+class LookForm(forms.Form):
+    """The choices; they are kept in this browser alone."""
+
+    theme = forms.ChoiceField(label=_lazy("테마"), choices=THEMES)
+    colours = forms.ChoiceField(label=_lazy("등락 색"), choices=COLOURS)
+
+
+def look_of(request: HttpRequest, /) -> Look:
+    """Read the choices; what is not offered counts as not chosen."""
+    chosen = {
+        name: request.COOKIES.get(cookie, "")
+        for name, cookie in COOKIES.items()
+        if request.COOKIES.get(cookie) in dict(OFFERED[name])
+    }
+    return Look(**chosen)
+
+
+OFFERED: Final[dict[str, Any]] = {"theme": THEMES, "colours": COLOURS}
+
+
+def look(request: HttpRequest) -> dict[str, Any]:
+    """Give every template the look."""
+    return {"look": look_of(request)}
+
+
+@owner_page(*LOOKS, "POST")
+def look_page(request: HttpRequest) -> HttpResponse:
+    """Choose theme and colours."""
+    now = look_of(request)
+    initial = {"theme": now.theme, "colours": now.colours}
+    form = LookForm(request.POST or None, initial=initial)
+    if request.method != "POST" or not form.is_valid():
+        return show(
+            request, "web/look.html", form=form, status=400 if form.errors else 200
+        )
+    answer = redirect("look")
+    for name, cookie in COOKIES.items():
+        answer.set_cookie(
+            cookie,
+            form.cleaned_data[name],
+            max_age=YEAR,
+            samesite="Lax",
+            httponly=True,
+            secure=request.is_secure(),
+        )
+    messages.success(request, _("화면 설정을 바꿨습니다."))
+    return answer
