@@ -6,7 +6,7 @@ from datetime import timedelta
 
 import pytest
 
-from user_project.central_api.ladder import Kind, Step, climb, opens_rounds
+from user_project.central_api.ladder import Kind, Step, climb, is_too_old, opens_rounds
 
 MINUTE, SECOND = timedelta(minutes=1), timedelta(seconds=1)
 HOUR = 60 * MINUTE
@@ -32,6 +32,8 @@ def test_every_kind_changes_right_after_its_bounds(
     assert step(6 * MINUTE + SECOND) is step(warns) is Step.LATE
     assert step(warns + SECOND) is step(forbids) is Step.WARN
     assert step(forbids + SECOND) is Step.FORBIDS
+    assert not is_too_old(kind=kind, age=forbids)
+    assert is_too_old(kind=kind, age=forbids + SECOND)
 
 
 def test_the_markets_state_decides_whether_a_round_may_begin() -> None:

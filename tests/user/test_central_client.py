@@ -90,6 +90,27 @@ def test_old_answers_serve_as_stale_and_none_says_what_to_do() -> None:
     assert answer.age_seconds > 300 * 86_400
 
 
+@pytest.mark.parametrize(
+    ("minutes", "stale"),
+    [(15, (False, False, False)), (16, (True, False, True)), (61, (True, True, True))],
+)
+def test_each_kind_grows_stale_at_its_own_age_whatever_validity_is_claimed(
+    minutes: int, stale: tuple[bool, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(client_module.timezone, "now", lambda: NOW)
+    for_ever = (NOW + timedelta(days=9)).isoformat()
+    _store(as_of=NOW - timedelta(minutes=minutes), valid_until=for_ever)
+    client = CentralAPIClient(base_url=NOBODY, api_key=KEY)
+
+    answers = (
+        client.get_recommendations(),
+        client.get_support_levels("KRW-BTC"),
+        client.get_market_status(),
+    )
+
+    assert tuple(answer.stale for answer in answers) == stale
+
+
 def test_a_market_central_does_not_know_is_named() -> None:
     _store()
 

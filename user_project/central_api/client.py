@@ -25,6 +25,7 @@ from common.wire import (
     is_fresh,
     parse_bundle,
 )
+from user_project.central_api.ladder import Kind, is_too_old
 from user_project.central_api.models import CentralSnapshot
 
 TIMEOUT: Final = (2, 5)
@@ -103,17 +104,24 @@ class CentralAPIClient:
     def get_recommendations(self) -> Aged[list[Recommendation]]:
         """Return the last good ranking, however old; see ``stale``."""
         snapshot = self._snapshot()
-        return _aged(snapshot, list(snapshot.bundle.recommendations or ()))
+        return _aged(
+            snapshot,
+            list(snapshot.bundle.recommendations or ()),
+            kind=Kind.RECOMMENDATIONS,
+        )
 
     def get_support_levels(self, symbol: str) -> Aged[SupportLevels]:
-        """Return the last good support levels of one market."""
+        """Return the last good support levels of one market.
+
+        They are as stale as the nearest of them, which grows old first.
+        """
         snapshot = self._snapshot()
         levels = snapshot.bundle.support_levels.get(symbol)
         if levels is None:
             raise CentralUnavailable(
                 f"본사 자료에 {symbol}의 지지선이 없습니다. 마켓 코드를 확인하세요."
             )
-        return _aged(snapshot, levels)
+        return _aged(snapshot, levels, kind=Kind.SUPPORT_7)
 
     def get_market_status(self) -> Aged[MarketStatus]:
         """Return the last good market status."""
@@ -121,7 +129,7 @@ class CentralAPIClient:
         status = snapshot.bundle.market_status
         if status is None:
             raise CentralUnavailable("본사 자료에 시장 상태가 없습니다.")
-        return _aged(snapshot, status)
+        return _aged(snapshot, status, kind=Kind.MARKET_STATUS)
 
     def _snapshot(self) -> CentralSnapshot:
         snapshot = CentralSnapshot.objects.first()
@@ -235,12 +243,14 @@ def _retry_after(answer: requests.Response) -> float | None:
     return min(max(seconds, 0), LONGEST_RETRY_AFTER)
 
 
-def _aged(snapshot: CentralSnapshot, value: T) -> Aged[T]:
+def _aged(snapshot: CentralSnapshot, value: T, /, *, kind: Kind) -> Aged[T]:
     now = timezone.now()
+    age = max(now - snapshot.data_as_of, timedelta(0))
+    fresh = is_fresh(envelope=snapshot.bundle, now=now)
     return Aged(
         value=value,
         run_id=snapshot.run_id,
         data_as_of=snapshot.data_as_of,
-        age_seconds=max(0, int((now - snapshot.data_as_of).total_seconds())),
-        stale=not is_fresh(envelope=snapshot.bundle, now=now),
+        age_seconds=int(age.total_seconds()),
+        stale=not fresh or is_too_old(kind=kind, age=age),
     )

@@ -63,6 +63,11 @@ def climb(*, age: timedelta) -> list[Rung]:
     return [_rung(kind, age) for kind in Kind]
 
 
+def is_too_old(*, kind: Kind, age: timedelta) -> bool:
+    """Tell whether no new round may rest on *kind* at this age."""
+    return _rung(kind, age).step is Step.FORBIDS
+
+
 def opens_rounds(rungs: Sequence[Rung], /) -> bool:
     """Tell whether a new round may begin.
 
