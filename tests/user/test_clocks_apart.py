@@ -84,6 +84,8 @@ def test_an_adopted_order_is_known_by_its_number_whatever_the_clock(
     check_is_ours(order=order, view=replace(view, created_at=view.created_at - HOUR))
 
     assert order.exchange_uuid == view.uuid
+    with pytest.raises(Mismatch, match="another"):
+        check_is_ours(order=order, view=replace(view, uuid="another"))
 
 
 def test_the_doctor_tells_of_the_clock(

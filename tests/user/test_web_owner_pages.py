@@ -253,6 +253,8 @@ def test_selling_all_takes_word_and_password(
         ("take-profit", {"percent": "900"}, "쓸 수 있습니다"),
         ("skip", {"stage": "3"}, "3차를 건너뜁니다"),
         ("skip", {"stage": "99"}, "건너뛸 수 있습니다"),
+        ("skip", {"stage": "2.5"}, "정수로 적으세요"),
+        ("skip", {}, "숫자로 적으세요"),
         ("clone", {"name": "<b>둘</b>"}, "&lt;b&gt;둘&lt;/b&gt;"),
         ("switch", {"on": "1"}, "비상 정지를 켰습니다"),
         ("sell", {"password": "wrong"}, "비밀번호가 틀립니다"),

@@ -89,6 +89,8 @@ def check_is_ours(
     """Raise Mismatch unless market, side, kind, price and size are what we sent."""
     if view.identifier is not None and view.identifier != order.identifier:
         raise Mismatch(f"identifier {view.identifier} instead of {order.identifier}")
+    if order.exchange_uuid and view.uuid != order.exchange_uuid:
+        raise Mismatch(f"{order.identifier} is {view.uuid}, not {order.exchange_uuid}")
     expected: Mapping[str, tuple[object, object]] = {
         "market": (order.market, view.market),
         "side": (order.side, view.side.value),

@@ -50,7 +50,7 @@ def _take_profit(request: HttpRequest, bot: Bot, /) -> str:
 
 
 def _skip(request: HttpRequest, bot: Bot, /) -> str:
-    stage = int(_number(request, "stage"))
+    stage = _whole(request, "stage")
     owner_actions.skip_stage(bot=bot, stage=stage, now=timezone.now())
     return _("%(n)s차를 건너뜁니다.") % {"n": stage}
 
@@ -93,6 +93,13 @@ BY_HAND: Final[dict[str, Callable[[HttpRequest, Bot], str]]] = {
     "clone": _clone,
     "switch": _switch,
 }
+
+
+def _whole(request: HttpRequest, field: str, /) -> int:
+    number = _number(request, field)
+    if number != number.to_integral_value():
+        raise BotProblem("INVALID_INPUT", _("정수로 적으세요."), field=field)
+    return int(number)
 
 
 def _number(request: HttpRequest, field: str, /) -> Decimal:
