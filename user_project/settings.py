@@ -67,6 +67,7 @@ INSTALLED_APPS = [
     "user_project.console",
     "user_project.web",
     "user_project.api",
+    "user_project.notifications",
     "user_project.bots",
     "user_project.accounts",
     "user_project.central_api",

@@ -43,7 +43,7 @@ pytestmark = pytest.mark.django_db
 
 FACTS = [Cycle, Order, Fill, LedgerEntry, BotEvent]
 SAFETY = [Adjustment, Brake, EmergencyStop, QueueHeartbeat, ServerSwitch]
-OURS = ("accounts", "bots", "central_api")
+OURS = ("accounts", "bots", "central_api", "notifications")
 MODELS = [model for model in admin.site._registry if model._meta.app_label in OURS]
 
 

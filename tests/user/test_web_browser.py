@@ -36,7 +36,7 @@ AXE = Path(__file__).parents[1] / "vendor" / "axe-4.14.1.js"
 PHONE, DESK = {"width": 390, "height": 844}, {"width": 1280, "height": 800}
 PAGES = (
     *("/", "/ranking/", "/central/", "/orders/", "/fills/", "/profit/"),
-    *("/accounts/", "/stop/", "/bots/new/", "/look/"),
+    *("/accounts/", "/stop/", "/bots/new/", "/look/", "/notify/"),
 )
 SERIOUS = """async () => {
   const found = await axe.run(document, { runOnly: ["wcag2a", "wcag2aa"] });

@@ -39,7 +39,7 @@ from user_project.trading.orders import PriceQuote
 pytestmark = pytest.mark.django_db
 PAGES = (
     *("home", "ranking", "central-status", "orders", "fills", "profit", "accounts"),
-    *("owner-emergency", "new-bot", "look"),
+    *("owner-emergency", "new-bot", "look", "notify"),
 )
 
 

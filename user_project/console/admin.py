@@ -11,9 +11,19 @@ from user_project.console import (
     people,
     safety,
     schedules,
+    targets,
     trade,
 )
 
-__all__ = ["accounts", "bots", "central", "people", "safety", "schedules", "trade"]
+__all__ = [
+    "accounts",
+    "bots",
+    "central",
+    "people",
+    "safety",
+    "schedules",
+    "targets",
+    "trade",
+]
 
 admin.site.index_title = "홈"

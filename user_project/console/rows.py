@@ -43,6 +43,8 @@ LABELS: Final = {
     "cancel_asked_at": "취소 요청 시각",
     "deficit_seen_at": "부족을 본 시각",
     "held_alerts": "장기 보유 알림",
+    "last_event_id": "알린 데까지",
+    "told": "알린 상태",
 }
 """Korean names of fields whose model says nothing."""
 

@@ -59,6 +59,7 @@ def navigation(request: HttpRequest) -> list[dict[str, Any]]:
             "접근",
             _model("사용자", "person", "auth.user"),
             _model("권한 그룹", "group", "auth.group"),
+            _model("알림 대상", "notifications", "notifications.target"),
             _model("일정", "schedule", "django_celery_beat.periodictask"),
             _model("변경 기록", "history", "admin.logentry"),
         ),

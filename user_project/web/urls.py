@@ -14,6 +14,7 @@ from user_project.web.live import live_consent
 from user_project.web.login import LimitedLoginView
 from user_project.web.look import look_page
 from user_project.web.new_bot import new_bot
+from user_project.web.notify import notify, target_action
 from user_project.web.profit import profit
 from user_project.web.ranking import central_status, ranking
 from user_project.web.trades import fills, orders, year_csv
@@ -42,6 +43,8 @@ urlpatterns = [
         account_action,
         name="account-action",
     ),
+    path("notify/", notify, name="notify"),
+    path("notify/<uuid:target_id>/<slug:action>/", target_action, name="target-action"),
     path("stop/", emergency, name="owner-emergency"),
     path("stop/<uuid:stop_id>/", emergency_result, name="emergency-result"),
 ]

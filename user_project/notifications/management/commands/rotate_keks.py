@@ -1,4 +1,4 @@
-"""``manage_user.py rotate_keks``: wrap the stored keys with a new DANTARO_KEYS_KEK."""
+"""``manage_user.py rotate_keks``: wrap stored keys and addresses with a new DANTARO_KEYS_KEK."""
 
 from __future__ import annotations
 
@@ -13,13 +13,15 @@ from django.db import transaction
 
 from user_project.accounts.keys import KeysUnreadable, rewrap_keys
 from user_project.accounts.models import ExchangeAccount
+from user_project.notifications.models import Target
+from user_project.notifications.services import rewrap_address
 
 
 class Command(BaseCommand):
     """Go through the accounts one by one; a run that was cut off is run again."""
 
     help = (
-        "거래소 키를 새 DANTARO_KEYS_KEK로 다시 감쌉니다. 옛 값은 DANTARO_KEYS_KEK_OLD에"
+        "거래소 키와 알림 주소를 새 DANTARO_KEYS_KEK로 다시 감쌉니다. 옛 값은 DANTARO_KEYS_KEK_OLD에"
         " 둡니다. 여러 번 해도 됩니다."
     )
 
@@ -37,8 +39,11 @@ class Command(BaseCommand):
                 returncode=2,
             )
         counts = {"rewrapped": 0, "already": 0, "unreadable": 0}
+        write = not options["dry_run"]
         for pk in ExchangeAccount.objects.values_list("pk", flat=True):
-            counts[_rewrap(pk, old_kek=old_kek, write=not options["dry_run"])] += 1
+            counts[_rewrap(pk, old_kek=old_kek, write=write)] += 1
+        for pk in Target.objects.values_list("pk", flat=True):
+            counts[_rewrap_target(pk, old_kek=old_kek, write=write)] += 1
         if options["json"]:
             self.stdout.write(json.dumps(counts))
         else:
@@ -63,4 +68,19 @@ def _rewrap(pk: Any, *, old_kek: bytes, write: bool) -> str:
         if write:
             account.sealed_keys = sealed
             account.save(update_fields=("sealed_keys",))
+    return "rewrapped"
+
+
+def _rewrap_target(pk: Any, *, old_kek: bytes, write: bool) -> str:
+    with transaction.atomic():
+        target = Target.objects.select_for_update().get(pk=pk)
+        try:
+            sealed = rewrap_address(target=target, old_kek=old_kek)
+        except KeysUnreadable:
+            return "unreadable"
+        if sealed is None:
+            return "already"
+        if write:
+            target.sealed_address = sealed
+            target.save(update_fields=("sealed_address",))
     return "rewrapped"
