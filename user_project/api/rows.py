@@ -10,7 +10,6 @@ from django.utils.translation import gettext_lazy as _
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
-from common.wire import Recommendation
 from user_project.accounts.models import ExchangeAccount
 from user_project.api.fields import DecimalText
 from user_project.bots.columns import LEVELS
@@ -22,7 +21,6 @@ from user_project.bots.models import (
     LedgerEntry,
     Order,
 )
-from user_project.bots.wording import KINDS, STEPS
 
 
 class UtcTime(serializers.DateTimeField):
@@ -253,19 +251,6 @@ class EmergencyRow(serializers.Serializer[Any]):
     results = ResultRow(many=True)
 
 
-class SnapshotRow(serializers.Serializer[Any]):
-    """One answer of central that this server kept."""
-
-    id = serializers.IntegerField()
-    run_id = serializers.CharField()
-    data_as_of = UtcTime()
-    generated_at = UtcTime()
-    valid_until = UtcTime()
-    next_run_at = UtcTime()
-    fetched_at = UtcTime()
-    sha256 = serializers.CharField()
-
-
 class EventRow(ModelRows):
     """What happened to a bot, in a sentence and as data."""
 
@@ -359,47 +344,3 @@ class BotStatus(serializers.Serializer[Any]):
     next_buy_price = DecimalText(allow_null=True)
     realised_profit = DecimalText()
     reason_text = serializers.CharField()
-
-
-class Rung(serializers.Serializer[Any]):
-    """One kind of central's data: how far it may be relied upon at its age."""
-
-    kind = serializers.ChoiceField(choices=[kind.value for kind in KINDS])
-    step = serializers.ChoiceField(choices=[step.value for step in STEPS])
-    name = serializers.CharField()
-    words = serializers.CharField()
-    warns_after_seconds = serializers.IntegerField()
-    forbids_after_seconds = serializers.IntegerField(
-        help_text="Older, no new round begins on it; a running one never needs it."
-    )
-
-
-class CentralStatus(serializers.Serializer[Any]):
-    """How old central's analysis is, and what that means."""
-
-    level = serializers.CharField(help_text="fresh, warn, stale, none")
-    age_seconds = serializers.IntegerField(allow_null=True)
-    run_id = serializers.CharField(allow_null=True)
-    data_as_of = UtcTime(allow_null=True)
-    message = serializers.CharField()
-    ladder = Rung(many=True, source="rungs", help_text="Empty without any analysis.")
-
-
-class WireField(serializers.Field):  # type: ignore[type-arg]  # not generic at run time
-    """A value of the v1 contract, written exactly as central writes it."""
-
-    def to_representation(self, value: Recommendation) -> dict[str, Any]:
-        """Dump decimals as text."""
-        return value.model_dump(mode="json")
-
-
-@extend_schema_field(Recommendation)  # type: ignore[arg-type]  # it reads pydantic models
-class RecommendationField(WireField):
-    """One ranked coin."""
-
-
-class RecommendationsRow(serializers.Serializer[Any]):
-    """The ranking and how old it is."""
-
-    central = CentralStatus()
-    recommendations = serializers.ListField(child=RecommendationField())

@@ -20,6 +20,11 @@ from rest_framework.views import APIView
 from user_project.accounts import services as account_services
 from user_project.accounts.models import ExchangeAccount
 from user_project.api.asked import asked
+from user_project.api.central_rows import (
+    CentralStatus,
+    RecommendationsRow,
+    SnapshotRow,
+)
 from user_project.api.idempotency import IdempotentPosts
 from user_project.api.inputs import (
     AccountInput,
@@ -29,12 +34,7 @@ from user_project.api.inputs import (
     RecommendationFilter,
     SwitchInput,
 )
-from user_project.api.rows import (
-    AccountRow,
-    CentralStatus,
-    RecommendationsRow,
-    SnapshotRow,
-)
+from user_project.api.rows import AccountRow
 from user_project.api.throttling import LoginThrottle
 from user_project.bots import overview, switches
 
