@@ -14,8 +14,9 @@ from django.utils import timezone
 
 from tests.user.factories import QuietExchange, make_snapshot, make_story, make_user
 from user_project.accounts import services as account_services
-from user_project.bots import overview, services
+from user_project.bots import chart, overview, services
 from user_project.bots.models import EmergencyStop
+from user_project.notifications.models import Target
 
 pytestmark = pytest.mark.django_db
 
@@ -76,7 +77,7 @@ def _methods(view: Any) -> list[str]:
 
 
 OWNED = [route for route in routes() if route.name not in OPEN_TO_ALL]
-SHARED = {"api-pnl-year"}
+SHARED = {"api-pnl-year", "year-csv", "profit-month"}
 """Addresses that are the same for every owner and answer with the caller's own."""
 ADDRESSED = [r for r in OWNED if r.arguments and r.name not in SHARED]
 
@@ -85,7 +86,7 @@ ADDRESSED = [r for r in OWNED if r.arguments and r.name not in SHARED]
 def world(monkeypatch: pytest.MonkeyPatch) -> SimpleNamespace:
     """Alice owns everything, Bob nothing; the exchange answers questions only."""
     exchange = QuietExchange(now=timezone.now())
-    for module in (services, overview):
+    for module in (services, overview, chart):
         monkeypatch.setattr(module, "adapter_for", lambda *, account: exchange)
     monkeypatch.setattr(
         account_services, "check_account", lambda *, account, now: exchange.check_key()
@@ -97,6 +98,7 @@ def world(monkeypatch: pytest.MonkeyPatch) -> SimpleNamespace:
         bob=make_user("bob"),
         bot=make_story(alice),
         stop=EmergencyStop.objects.create(owner=alice),
+        target=Target.objects.create(owner=alice, name="폰", sealed_address=b""),
     )
 
 
@@ -110,8 +112,15 @@ def _address(route: Route, world: SimpleNamespace) -> str:
         "api-emergency-result": world.stop.pk,
         "bot": bot.pk,
     }
-    if route.name == "api-pnl-year":
-        return reverse(route.name, kwargs={"year": 2026})
+    if not route.name.startswith(tuple(rows)):
+        values = {
+            **{"year": 2026, "month": 11, "bot_id": bot.pk, "action": "switch"},
+            **{"account_id": bot.account_id, "stop_id": world.stop.pk},
+            "target_id": world.target.pk,
+        }
+        if route.name == "target-action":
+            values["action"] = "turn"
+        return reverse(route.name, kwargs={key: values[key] for key in route.arguments})
     # "api-bot-pause" and "bot-action" address what their longest known prefix names.
     owner = max((name for name in rows if route.name.startswith(name)), key=len)
     values = {"pk": rows[owner], "bot_id": bot.pk, "action": "pause"}

@@ -404,3 +404,11 @@ def test_the_app_can_be_put_on_a_phone(alice: SimpleNamespace) -> None:
     assert {icon["sizes"] for icon in manifest["icons"]} >= {"192x192", "512x512"}
     for icon in manifest["icons"]:
         assert (file.parent / icon["src"]).is_file()
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_every_page_opens_for_an_owner_who_has_nothing_yet(page: str) -> None:
+    client = Client()
+    client.force_login(make_user("newcomer"))
+
+    assert client.get(reverse(page)).status_code == 200

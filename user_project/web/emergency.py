@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import uuid
+from decimal import Decimal
 
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
@@ -65,7 +66,7 @@ def _page(request: HttpRequest, *, status: int = 200) -> HttpResponse:
         status=status,
         effects=effects,
         buys=sum(effect.buys_withdrawn for effect in effects),
-        worth=sum(effect.estimated_won or 0 for effect in effects),
+        worth=sum((e.estimated_won or Decimal(0) for e in effects), Decimal(0)),
         unpriced=sum(effect.estimated_won is None for effect in effects),
         word=WORD,
     )
