@@ -17,11 +17,10 @@ from typing import Any
 import time_machine
 from celery.signals import celeryd_init, worker_process_init
 
+from tests.system.town import SKEW_FILE
 from user_project.celery import app
 
 __all__ = ["app"]
-
-SKEW_FILE = "DANTARO_TEST_SKEW_FILE"
 
 
 def follow_the_file() -> None:

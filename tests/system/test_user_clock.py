@@ -16,8 +16,7 @@ import pytest
 
 from deploy.supervisor import Program
 from deploy.user_world import user_world
-from tests.system.skewed import SKEW_FILE
-from tests.system.town import AUDIT, Town, until
+from tests.system.town import AUDIT, SKEW_FILE, Town, until
 
 MARKET = "KRW-BTC"
 HOUR = timedelta(hours=1)

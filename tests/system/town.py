@@ -16,6 +16,9 @@ import redis
 from deploy.user_world import UserWorld
 
 PATIENCE_SECONDS = 60.0
+SKEW_FILE = "DANTARO_TEST_SKEW_FILE"
+"""Names the file that moves the clock; kept here because loading `skewed` itself would
+choose Django's settings for every test of this process."""
 BOT = {"account": 0, "budget": 1_000_000, "stages": 6, "level": "aggressive"}
 AUDIT = """
 import django; django.setup()

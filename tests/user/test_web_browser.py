@@ -30,7 +30,7 @@ from user_project.trading.orders import PriceQuote
 
 pytestmark = [
     pytest.mark.skipif(not CHROMIUM, reason=NEEDED),
-    pytest.mark.django_db(transaction=True, serialized_rollback=True),
+    pytest.mark.django_db(transaction=True),
 ]
 AXE = Path(__file__).parents[1] / "vendor" / "axe-4.14.1.js"
 PHONE, DESK = {"width": 390, "height": 844}, {"width": 1280, "height": 800}
