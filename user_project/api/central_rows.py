@@ -9,7 +9,7 @@ from rest_framework import serializers
 
 from common.wire import Recommendation
 from user_project.api.rows import UtcTime
-from user_project.bots.wording import KINDS, STEPS
+from user_project.bots.wording import KIND_NAMES, STEPS
 
 
 class SnapshotRow(serializers.Serializer[Any]):
@@ -28,7 +28,7 @@ class SnapshotRow(serializers.Serializer[Any]):
 class Rung(serializers.Serializer[Any]):
     """One kind of central's data: how far it may be relied upon at its age."""
 
-    kind = serializers.ChoiceField(choices=[kind.value for kind in KINDS])
+    kind = serializers.ChoiceField(choices=[kind.value for kind in KIND_NAMES])
     step = serializers.ChoiceField(choices=[step.value for step in STEPS])
     name = serializers.CharField()
     words = serializers.CharField()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import Any
 
 from django.http import StreamingHttpResponse
 from django.shortcuts import get_object_or_404
@@ -23,10 +23,6 @@ from user_project.api.rows import EmergencyRow, PnlLine
 from user_project.bots import emergency, pnl
 from user_project.bots.models import EmergencyStop
 
-FIRST_YEAR: Final = 2017
-"""Upbit's first."""
-LAST_YEAR: Final = 2999
-
 
 class PnlView(APIView):
     """Realised profit and fees of the caller's bots, exactly as the ledger has them."""
@@ -46,9 +42,9 @@ class YearView(APIView):
     @extend_schema(responses={(200, "text/csv"): OpenApiTypes.STR})
     def get(self, request: Request, year: int) -> StreamingHttpResponse:
         """Return every execution of a Korean calendar year as CSV."""
-        if not FIRST_YEAR <= year <= LAST_YEAR:
+        if not pnl.FIRST_YEAR <= year <= pnl.LAST_YEAR:
             message = _("%(first)s년부터 %(last)s년까지의 해를 보내세요.")
-            years = {"first": FIRST_YEAR, "last": LAST_YEAR}
+            years = {"first": pnl.FIRST_YEAR, "last": pnl.LAST_YEAR}
             raise ValidationError({"year": message % years})
         lines = pnl.year_csv(owner=request.user, year=year)
         answer = StreamingHttpResponse(lines, content_type="text/csv; charset=utf-8")

@@ -175,7 +175,7 @@ def _rungs(snapshot: CentralSnapshot | None, *, now: datetime) -> list[RungView]
         RungView(
             kind=rung.kind,
             step=rung.step,
-            name=wording.KINDS[rung.kind],
+            name=wording.KIND_NAMES[rung.kind],
             words=wording.STEPS[rung.step],
             warns_after_seconds=int(rung.warns_after.total_seconds()),
             forbids_after_seconds=int(rung.forbids_after.total_seconds()),

@@ -20,6 +20,9 @@ from common.money import plain
 from user_project.bots.models import Fill, LedgerEntry
 
 KST: Final = ZoneInfo("Asia/Seoul")
+FIRST_YEAR: Final = 2017
+"""Upbit's first."""
+LAST_YEAR: Final = 2999
 FORMULA: Final = ("=", "+", "-", "@", "\t", "\r")
 """A spreadsheet takes text that begins so for a formula."""
 HEADER: Final = (

@@ -8,7 +8,7 @@ from typing import Final
 from django.utils.translation import gettext as _
 
 from common.money import plain
-from user_project.central_api.grading import KIND_NAMES
+from user_project.central_api.grading import KIND_NAMES as KIND_NAMES
 from user_project.central_api.ladder import Step
 from user_project.trading.facts import Why
 
@@ -64,7 +64,6 @@ REASONS: Final[dict[Why, str]] = {
     ),
 }
 
-KINDS: Final = KIND_NAMES
 STEPS: Final[dict[Step, str]] = {
     Step.NORMAL: "정상입니다.",
     Step.LATE: "다음 분석이 조금 늦습니다.",

@@ -18,8 +18,6 @@ from user_project.bots.pnl import GroupBy, PnlRow
 from user_project.web.pages import LOOKS, owner_page, show
 
 WEEKDAYS: Final = (_("일"), _("월"), _("화"), _("수"), _("목"), _("금"), _("토"))
-FIRST_YEAR: Final = 2017
-"""Upbit's first."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,7 +62,7 @@ def profit(
 
 
 def _first(year: int, month: int, /) -> date:
-    if not FIRST_YEAR <= year <= 2999 or not 1 <= month <= 12:
+    if not pnl.FIRST_YEAR <= year <= pnl.LAST_YEAR or not 1 <= month <= 12:
         raise Http404("no such month")
     return date(year, month, 1)
 

@@ -18,9 +18,6 @@ from user_project.bots.models import Bot, Fill, Order
 from user_project.web.pages import LOOKS, owner_page, show
 
 PER_PAGE: Final = 50
-FIRST_YEAR: Final = 2017
-"""Upbit's first."""
-LAST_YEAR: Final = 2999
 EVERY: Final = ("", _("전체"))
 
 
@@ -75,7 +72,7 @@ def fills(request: HttpRequest) -> HttpResponse:
 @owner_page(*LOOKS)
 def year_csv(request: HttpRequest, year: int) -> StreamingHttpResponse:
     """Return every execution of a Korean calendar year."""
-    if not FIRST_YEAR <= year <= LAST_YEAR:
+    if not pnl.FIRST_YEAR <= year <= pnl.LAST_YEAR:
         raise Http404("no such year")
     lines = pnl.year_csv(owner=request.user, year=year)
     answer = StreamingHttpResponse(lines, content_type="text/csv; charset=utf-8")
