@@ -63,7 +63,7 @@ def _warm_up(world: UserWorld, crossings: list[Crossing], accounts: int) -> None
     """Let lines open, workers connect and rules be read, until all is quick."""
     for _ in range(WARMING):
         chosen = [crossings.pop(0) for _ in range(accounts)]
-        ways = _cross(world, chosen, rate=5, insist=True)
+        ways = _cross(world, chosen, rate=5)
         if max(one.ms for one in ways) < WARM_MS:
             return
 
@@ -108,12 +108,12 @@ def _cross(
     crossings: Sequence[Crossing],
     *,
     rate: int,
-    insist: bool = False,
 ) -> list[Way]:
     """Let the prices fall one by one and follow each to its order.
 
-    With *insist* a price falls again and again: before the lines are open nobody hears
-    of it, and the next trade lifts it.
+    Where no order came within a look the price falls again: before the lines are open
+    nobody hears of it, and in a living market the next trade may lift it before a worker
+    has looked. The time counts from the first fall.
     """
     fallen: dict[str, int] = {}
     with _listening(world, {market for _, market, _ in crossings}) as told:
@@ -122,7 +122,7 @@ def _cross(
             time.sleep(max(0.0, began + number / rate - time.monotonic()))
             fallen[bot] = time.time_ns() // 10**6
             _trade(world, market, price)
-        arrived = _arrived(world, crossings, insist=insist)
+        arrived = _arrived(world, crossings)
     return [
         Way(
             told_ms=told.get((market, Decimal(price)), arrived[bot]) - fallen[bot],
@@ -161,9 +161,7 @@ def _trade(world: UserWorld, market: str, price: str) -> None:
     world.simulator("POST", "trades", body)
 
 
-def _arrived(
-    world: UserWorld, crossings: Sequence[Crossing], *, insist: bool
-) -> dict[str, int]:
+def _arrived(world: UserWorld, crossings: Sequence[Crossing]) -> dict[str, int]:
     wanted = {bot for bot, _, _ in crossings}
     deadline = time.monotonic() + PATIENCE_SECONDS
     while True:
@@ -176,7 +174,7 @@ def _arrived(
         if time.monotonic() > deadline:
             missing = len(wanted - arrived.keys())
             raise RuntimeError(f"{missing} of {len(wanted)} orders never arrived")
-        for bot, market, price in crossings if insist else ():
+        for bot, market, price in crossings:
             if bot not in arrived:
                 _trade(world, market, price)
 
