@@ -19,6 +19,7 @@ from user_project.bots import audit as auditing
 from user_project.bots import doctor, emergency, reconcile, services
 from user_project.bots.models import (
     Bot,
+    BotEvent,
     Cycle,
     LedgerEntry,
     Order,
@@ -139,6 +140,9 @@ class TestReconcile:
         assert ExchangeAccount.objects.get().quarantined_at is None
         run("reconcile", "--apply", exit_code=1)
         assert ExchangeAccount.objects.get().quarantined_at is not None
+        assert (
+            "격리했습니다" in BotEvent.objects.get(kind="account.quarantined").message
+        )
 
 
 class TestReplay:

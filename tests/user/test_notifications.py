@@ -26,12 +26,13 @@ from tests.user.factories import (
 )
 from user_project.bots.models import BotEvent
 from user_project.bots.pnl import KST
+from user_project.bots.quarantine import set_apart
 from user_project.notifications.models import Kind, Target
 from user_project.notifications.services import (
     TargetProblem,
     add_target,
     deliver_all,
-    test_target,
+    try_target,
 )
 
 pytestmark = pytest.mark.django_db
@@ -115,6 +116,23 @@ def test_what_happened_before_or_to_others_is_not_told(
     assert ntfy.heard == []
     target.refresh_from_db()
     assert target.last_sent_at is None
+
+
+def test_an_account_set_apart_is_told_once_however_many_bots_it_has(
+    told: Callable[..., Target], ntfy: SimpleNamespace
+) -> None:
+    target = told(Kind.TROUBLE)
+    account = make_account(target.owner)
+    for name in ("하나", "둘"):
+        make_bot(target.owner, account=account, name=name)
+
+    for _ in range(2):
+        set_apart(account_id=account.pk, reason="모르는 주문", now=NOON)
+    BotEvent.objects.update(at=NOON)
+    deliver_all(now=NOON + timedelta(minutes=1))
+
+    assert ntfy.heard == ["계정을 격리했습니다. 모르는 주문"]
+    assert BotEvent.objects.count() == 2
 
 
 def test_a_line_that_may_still_be_overtaken_waits(
@@ -253,10 +271,10 @@ def test_an_address_is_sealed_and_moves_with_the_key(
     settings.KEYS_KEK_OLD, settings.KEYS_KEK = settings.KEYS_KEK, bytes(32)
 
     with pytest.raises(TargetProblem):
-        test_target(target=target)
+        try_target(target=target)
     call_command("rotate_keks")
     target.refresh_from_db()
-    test_target(target=target)
+    try_target(target=target)
 
     assert "시험 알림" in ntfy.heard[0]
 
@@ -268,7 +286,7 @@ def test_another_owners_row_does_not_open(
     target.owner = make_user("mallory")
 
     with pytest.raises(TargetProblem):
-        test_target(target=target)
+        try_target(target=target)
     assert ntfy.heard == []
 
 

@@ -56,6 +56,15 @@ class Effect:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Totals:
+    """All effects together; what has no price is counted, not guessed."""
+
+    buys: int
+    worth: Decimal
+    unpriced: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Result:
     """How far one bot has come."""
 
@@ -70,6 +79,16 @@ def preview_stop(
 ) -> list[Effect]:
     """Return the effects, bot by bot; nothing is changed. No *owner*: all owners."""
     return [_effect(bot, sell_all=sell_all) for bot in _bots(owner, account)]
+
+
+def add_up(effects: Sequence[Effect], /) -> Totals:
+    """Sum buys and won."""
+    priced = [e.estimated_won for e in effects if e.estimated_won is not None]
+    return Totals(
+        buys=sum(effect.buys_withdrawn for effect in effects),
+        worth=sum(priced, Decimal(0)),
+        unpriced=len(effects) - len(priced),
+    )
 
 
 def stop_everything(

@@ -25,6 +25,7 @@ from user_project.bots.booking import LostRace, move_cycle, move_order
 from user_project.bots.identifiers import order_identifier
 from user_project.bots.lease import Lease, LeaseLost
 from user_project.bots.models import Bot, Cycle, Order
+from user_project.bots.quarantine import set_apart
 from user_project.exchanges.adapter import (
     ExchangeAdapter,
     ExchangeError,
@@ -261,14 +262,12 @@ def _ask_to_cancel(*, desk: Desk, order: Order) -> None:
 
 def _quarantine(*, desk: Desk, order: Order, reason: str) -> None:
     with transaction.atomic():
-        ExchangeAccount.objects.filter(
-            pk=desk.bot.account_id, quarantined_at__isnull=True
-        ).update(quarantined_at=desk.clock(), quarantine_reason=reason[:300])
+        set_apart(account_id=desk.bot.account_id, reason=reason, now=desk.clock())
         events.record(
             bot=desk.bot,
             order=order,
-            kind="account.quarantined",
-            message="거래소의 주문이 우리가 보낸 것과 달라 계정을 격리했습니다.",
+            kind="order.mismatch",
+            message="거래소의 주문이 우리가 보낸 것과 다릅니다.",
             reason=reason,
         )
 

@@ -11,6 +11,8 @@ from django_ratelimit.core import get_usage
 from user_project.bots.problems import BotProblem
 
 RATE: Final = "10/m"
+SELL_WORD: Final = "정지"
+"""Typed before everything is sold; a click alone happens too easily."""
 
 
 def check_password(*, request: HttpRequest) -> None:
@@ -29,3 +31,13 @@ def check_password(*, request: HttpRequest) -> None:
             "WRONG_PASSWORD",
             _("비밀번호가 틀립니다. 로그인 비밀번호를 다시 입력하세요."),
         )
+
+
+def check_selling(*, request: HttpRequest) -> None:
+    """Raise BotProblem unless the form has the ``word`` and the password."""
+    if request.POST.get("word", "").strip() != SELL_WORD:
+        message = _("모두 팔려면 '%(word)s'라고 그대로 입력하세요.") % {
+            "word": SELL_WORD
+        }
+        raise BotProblem("WORD_MISSING", message)
+    check_password(request=request)

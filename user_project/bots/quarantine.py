@@ -1,15 +1,25 @@
-"""The end of an account's quarantine: a person has found out what happened."""
+"""An account is set apart, every owner of its bots told; a person ends it."""
 
 from __future__ import annotations
 
 from datetime import datetime
 from typing import Any
+from uuid import UUID
 
 from django.db import transaction
 
 from user_project.accounts.models import ExchangeAccount
 from user_project.bots.models import Bot, BotEvent
 from user_project.bots.problems import BotProblem
+
+
+def set_apart(*, account_id: UUID, reason: str, now: datetime) -> None:
+    """Let an account send nothing until a person has looked; twice changes nothing."""
+    free = ExchangeAccount.objects.filter(pk=account_id, quarantined_at__isnull=True)
+    with transaction.atomic():
+        if free.update(quarantined_at=now, quarantine_reason=reason[:300]):
+            message = f"계정을 격리했습니다. {reason}"
+            _tell(account_id, kind="account.quarantined", message=message)
 
 
 def lift_quarantine(
@@ -33,16 +43,14 @@ def lift_quarantine(
         locked.reconciled_at = None
         changed = ("quarantined_at", "quarantine_reason", "reconciled_at")
         locked.save(update_fields=changed)
-    _tell(account, note=note, by=by, now=now)
+    message = f"계정 격리를 풀었습니다. {note}"
+    _tell(account.pk, kind="account.released", message=message, by=str(by))
+    Bot.objects.filter(account=account).active().update(next_tick_at=now)
 
 
-def _tell(account: ExchangeAccount, *, note: str, by: Any, now: datetime) -> None:
-    bots = Bot.objects.filter(account=account)
-    message = f"계정 격리를 풀었습니다. {note}"[:300]
+def _tell(account_id: UUID, *, kind: str, message: str, **data: Any) -> None:
+    """Write it into the diary of every bot of the account."""
     BotEvent.objects.bulk_create(
-        BotEvent(
-            bot=bot, kind="account.released", message=message, data={"by": str(by)}
-        )
-        for bot in bots
+        BotEvent(bot=bot, kind=kind, message=message[:300], data=data)
+        for bot in Bot.objects.filter(account_id=account_id)
     )
-    bots.active().update(next_tick_at=now)

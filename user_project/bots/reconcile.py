@@ -16,6 +16,7 @@ from user_project.bots import deficits
 from user_project.bots.booking import moved
 from user_project.bots.identifiers import is_ours
 from user_project.bots.models import Bot, Order
+from user_project.bots.quarantine import set_apart
 from user_project.exchanges.adapter import ExchangeAdapter, ExchangeError, KeyRefused
 from user_project.trading.lifecycle import OrderState
 from user_project.trading.orders import OrderView
@@ -143,6 +144,4 @@ def _quarantine(
         " 확인한 뒤 관리자 화면에서 격리를 푸세요."
     )
     log.error("account %s quarantined: %s", account.pk, ", ".join(identifiers))
-    ExchangeAccount.objects.filter(pk=account.pk, quarantined_at__isnull=True).update(
-        quarantined_at=now, quarantine_reason=reason
-    )
+    set_apart(account_id=account.pk, reason=reason, now=now)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import Any
 
 from django import forms
 from django.contrib import admin, messages
@@ -16,11 +16,8 @@ from django.views.decorators.http import require_http_methods
 
 from user_project.accounts.models import ExchangeAccount
 from user_project.bots import emergency as stops
-from user_project.bots.passwords import check_password
+from user_project.bots.passwords import SELL_WORD, check_selling
 from user_project.bots.problems import BotProblem
-
-WORD: Final = "정지"
-"""Typed before everything is sold; a click alone happens too easily."""
 
 
 class ScopeForm(forms.Form):
@@ -73,11 +70,8 @@ def _check(request: HttpRequest, scope: dict[str, Any], /, *, sell_all: bool) ->
         raise BotProblem(
             "SCOPE_TOO_WIDE", "서버 전체의 비상 정지는 최고 관리자만 할 수 있습니다."
         )
-    if not sell_all:
-        return
-    if request.POST.get("word", "").strip() != WORD:
-        raise BotProblem("WORD_MISSING", f"모두 팔려면 '{WORD}'라고 그대로 입력하세요.")
-    check_password(request=request)
+    if sell_all:
+        check_selling(request=request)
 
 
 def _may(request: HttpRequest, scope: dict[str, Any], /) -> bool:
@@ -98,10 +92,8 @@ def _page(
         "title": "비상 정지",
         "form": form,
         "effects": effects,
-        "buys": sum(effect.buys_withdrawn for effect in effects),
-        "worth": sum(effect.estimated_won or 0 for effect in effects),
-        "unpriced": sum(effect.estimated_won is None for effect in effects),
+        "totals": stops.add_up(effects),
         "allowed": bool(scope) and _may(request, scope),
-        "word": WORD,
+        "word": SELL_WORD,
     }
     return render(request, "console/emergency.html", context, status=status)

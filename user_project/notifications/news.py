@@ -46,13 +46,21 @@ def news_for(*, target: Target, now: datetime) -> News:
     for event in _events(target, now=now):
         news.last_event_id = event.pk
         if EVENTS.get(event.kind) in target.kinds:
-            news.lines.append(f"[{event.bot.name}] {event.message}")
+            line = _line(event)
+            if line not in news.lines:
+                news.lines.append(line)
     for kind, key, line in _states(target, now=now):
         if kind in target.kinds and news.told.get(kind) != key:
             news.told[kind] = key
             if line:
                 news.lines.append(line)
     return news
+
+
+def _line(event: BotEvent, /) -> str:
+    """What concerns an account stands in the diary of each of its bots."""
+    of_account = event.kind.startswith("account.")
+    return event.message if of_account else f"[{event.bot.name}] {event.message}"
 
 
 def _events(target: Target, *, now: datetime) -> Iterator[BotEvent]:

@@ -53,5 +53,10 @@ def service_of(address: str, /) -> str:
 def send(*, address: str, title: str, text: str) -> None:
     """Send within seconds; raise NotSent when the service did not take it."""
     there = apprise.Apprise()
-    if not there.add(address) or not there.notify(body=text, title=title):
+    try:
+        taken = there.add(address) and there.notify(body=text, title=title)
+    except Exception as error:
+        # A service's own code has failed; the other places must still be told.
+        raise NotSent from error
+    if not taken:
         raise NotSent

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import uuid
-from decimal import Decimal
 
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
@@ -13,12 +12,9 @@ from django.utils.translation import gettext as _
 
 from user_project.bots import emergency as stops
 from user_project.bots.models import EmergencyStop
-from user_project.bots.passwords import check_password
+from user_project.bots.passwords import SELL_WORD, check_selling
 from user_project.bots.problems import BotProblem
 from user_project.web.pages import LOOKS, owner_page, show
-
-WORD = "정지"
-"""Typed before everything is sold."""
 
 
 @owner_page(*LOOKS, "POST")
@@ -29,7 +25,7 @@ def emergency(request: HttpRequest) -> HttpResponse:
     sell_all = request.POST.get("how") == "sell"
     try:
         if sell_all:
-            _check(request)
+            check_selling(request=request)
     except BotProblem as problem:
         messages.error(request, problem.message)
         return _page(request, status=400)
@@ -51,13 +47,6 @@ def emergency_result(request: HttpRequest, stop_id: uuid.UUID) -> HttpResponse:
     )
 
 
-def _check(request: HttpRequest) -> None:
-    if request.POST.get("word", "").strip() != WORD:
-        message = _("모두 팔려면 '%(word)s'라고 그대로 입력하세요.") % {"word": WORD}
-        raise BotProblem("WORD_MISSING", message)
-    check_password(request=request)
-
-
 def _page(request: HttpRequest, *, status: int = 200) -> HttpResponse:
     effects = stops.preview_stop(owner=request.user, sell_all=True)
     return show(
@@ -65,8 +54,6 @@ def _page(request: HttpRequest, *, status: int = 200) -> HttpResponse:
         "web/emergency.html",
         status=status,
         effects=effects,
-        buys=sum(effect.buys_withdrawn for effect in effects),
-        worth=sum((e.estimated_won or Decimal(0) for e in effects), Decimal(0)),
-        unpriced=sum(effect.estimated_won is None for effect in effects),
-        word=WORD,
+        totals=stops.add_up(effects),
+        word=SELL_WORD,
     )

@@ -6,28 +6,23 @@ import uuid
 from typing import Any
 
 from django.contrib import messages
-from django.contrib.auth.decorators import login_required
 from django.http import HttpRequest, HttpResponse
-from django.shortcuts import get_object_or_404, redirect, render
+from django.shortcuts import redirect, render
 from django.utils import timezone
 from django.utils.translation import gettext as _
-from django.views.decorators.cache import never_cache
-from django.views.decorators.http import require_http_methods
 
 from user_project.bots import live, services
 from user_project.bots.models import Bot
 from user_project.bots.options import options_of
 from user_project.bots.passwords import check_password
 from user_project.bots.problems import BotProblem
+from user_project.web.pages import LOOKS, own_bot, owner_page
 
 
-@login_required
-@never_cache
-@require_http_methods(["GET", "HEAD", "POST"])
+@owner_page(*LOOKS, "POST")
 def live_consent(request: HttpRequest, bot_id: uuid.UUID) -> HttpResponse:
     """Say what can be lost; switch real money on with password and words, off at once."""
-    bots = Bot.objects.for_user(request.user).select_related("account")
-    bot = get_object_or_404(bots, pk=bot_id)
+    bot = own_bot(request, bot_id)
     if request.method != "POST":
         return _page(request, bot)
     try:

@@ -18,7 +18,7 @@ from user_project.notifications.models import Kind, Target
 from user_project.notifications.services import (
     TargetProblem,
     add_target,
-    test_target,
+    try_target,
 )
 from user_project.web.pages import LOOKS, owner_page, show
 
@@ -82,7 +82,7 @@ def _names(target: Target, /) -> list[str]:
 
 
 def _try(target: Target, /) -> str:
-    test_target(target=target)
+    try_target(target=target)
     return _("시험 알림을 보냈습니다.")
 
 

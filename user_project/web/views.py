@@ -6,19 +6,17 @@ import uuid
 from typing import Any, Final
 
 from django.contrib import messages
-from django.contrib.auth.decorators import login_required
 from django.http import Http404, HttpRequest, HttpResponse
-from django.shortcuts import get_object_or_404, redirect, render
+from django.shortcuts import redirect, render
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
-from django.views.decorators.cache import never_cache
-from django.views.decorators.http import require_POST, require_safe
 
 from user_project.bots import overview, pnl, services
 from user_project.bots.models import Bot, BotEvent
 from user_project.bots.problems import BotProblem
 from user_project.web.cards import add_up, make_card
 from user_project.web.first_steps import first_steps
+from user_project.web.pages import LOOKS, own_bot, owner_page
 
 ACTIONS: Final = {
     "start": (services.start_bot, _("시작했습니다.")),
@@ -34,9 +32,7 @@ SHOWN_ORDERS: Final = 20
 SHOWN_CYCLES: Final = 20
 
 
-@login_required
-@never_cache
-@require_safe
+@owner_page(*LOOKS)
 def home(request: HttpRequest) -> HttpResponse:
     """Show totals and all bots of the owner."""
     now = timezone.now()
@@ -58,13 +54,11 @@ def home(request: HttpRequest) -> HttpResponse:
     return render(request, "web/home.html", context)
 
 
-@login_required
-@never_cache
-@require_safe
+@owner_page(*LOOKS)
 def bot(request: HttpRequest, bot_id: uuid.UUID) -> HttpResponse:
     """Show one bot: numbers with their age, stages, orders, events, rounds."""
     now = timezone.now()
-    row = _own_bot(request, bot_id)
+    row = own_bot(request, bot_id)
     view = overview.bot_view(bot=row, now=now)
     central, ranking = overview.recommendations_view(now=now)
     names = {coin.symbol: coin.korean_name for coin in ranking}
@@ -79,22 +73,16 @@ def bot(request: HttpRequest, bot_id: uuid.UUID) -> HttpResponse:
     return render(request, "web/bot.html", context)
 
 
-@login_required
-@require_POST
+@owner_page("POST")
 def act(request: HttpRequest, bot_id: uuid.UUID, action: str) -> HttpResponse:
     """Start, pause, resume, finish or stop one bot."""
     if action not in ACTIONS:
         raise Http404(action)
     change, done = ACTIONS[action]
     try:
-        change(bot=_own_bot(request, bot_id), now=timezone.now())
+        change(bot=own_bot(request, bot_id), now=timezone.now())
     except BotProblem as problem:
         messages.error(request, problem.message)
     else:
         messages.success(request, done)
     return redirect("bot", bot_id=bot_id)
-
-
-def _own_bot(request: HttpRequest, bot_id: uuid.UUID) -> Bot:
-    bots = Bot.objects.for_user(request.user).select_related("account")
-    return get_object_or_404(bots, pk=bot_id)
