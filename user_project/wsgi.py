@@ -10,6 +10,9 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "user_project.settings")
 application = get_wsgi_application()
 
 # After Django is set up: the accounts are models.
+from django.db import connections  # noqa: E402
+
 from user_project.accounts.startup import say_unreadable_keys  # noqa: E402
 
 say_unreadable_keys()
+connections.close_all()  # the first request may be long in coming

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from django.core.checks import Tags, run_checks
 from django.core.management import call_command
-from django.db import OperationalError
+from django.db import OperationalError, connections
 
 from tests.user.factories import make_account, make_bot, make_user
 from tests.user.floor import Floor
@@ -111,13 +111,14 @@ class TestEveryProcess:
             )
         return calls
 
-    def test_the_web(self, said: list[str]) -> None:
+    def test_the_web(self, said: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(connections, "close_all", lambda: said.append("closed"))
         module = importlib.import_module("user_project.wsgi")
         said.clear()
 
         importlib.reload(module)
 
-        assert said == ["said"]
+        assert said == ["said", "closed"]
 
     def test_a_worker(self, said: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(
@@ -172,6 +173,23 @@ class TestTheAccountConcerned:
 
         assert Cycle.objects.get().state == "open"
         assert floor.bot.reason != "KEYS_UNREADABLE"
+
+    def test_an_address_that_does_not_fit_holds_them_up_the_same_way(
+        self, floor: Floor, settings: Any
+    ) -> None:
+        settings.KEYS_KEK = OTHER_KEK
+        right = floor.bot.account.base_url
+        accounts = ExchangeAccount.objects.filter(pk=floor.bot.account_id)
+        accounts.update(base_url="https://api.upbit.com")
+        floor.run_often(2 * runner.MOST_FAILURES, seconds=20)
+
+        assert (floor.bot.state, floor.bot.reason) == ("running", "WRONG_HOST")
+        assert (floor.exchange.posts, Cycle.objects.count()) == ([], 0)
+
+        accounts.update(base_url=right)
+        floor.run_often(3)
+
+        assert Cycle.objects.get().state == "open"
 
     def test_another_accounts_bot_trades_meanwhile(
         self, floor: Floor, settings: Any

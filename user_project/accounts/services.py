@@ -34,6 +34,7 @@ log = logging.getLogger(__name__)
 
 NAME_LENGTH: Final = 60
 KEYS_UNREADABLE: Final = "KEYS_UNREADABLE"
+WRONG_HOST: Final = "WRONG_HOST"
 KEY_PROBLEMS: Final = frozenset({"KEY_REFUSED", "KEY_CAN_WITHDRAW"})
 """Noted, because only the exchange can say that they are over. Whether keys open is seen
 anew each time: the right KEK must not have to wait for tomorrow's check."""
@@ -243,7 +244,7 @@ def _check_mode(*, exchange: str, mode: str, base_url: str) -> None:
         )
     problem = host_problem(mode=mode, base_url=base_url)
     if problem:
-        raise AccountProblem("WRONG_HOST", problem, field="base_url")
+        raise AccountProblem(WRONG_HOST, problem, field="base_url")
 
 
 def _ask(*, account: ExchangeAccount, keys: ExchangeKeys, now: datetime) -> KeyReport:

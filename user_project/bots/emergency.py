@@ -32,7 +32,7 @@ BUYING: Final = (BotState.RUNNING, BotState.FINISHING)
 HOLDS_UP: Final = frozenset(
     {
         *(Why.QUARANTINED, Why.KEY_REFUSED, Why.KEYS_UNREADABLE, Why.LIVE_OFF),
-        *(Why.RECONCILE_DUE, Why.MARKET_OFFLINE, Why.FROZEN, Why.DUST),
+        *(Why.RECONCILE_DUE, Why.MARKET_OFFLINE, Why.FROZEN, Why.DUST, Why.WRONG_HOST),
     }
 )
 """Reasons for which even an ordered sale waits."""

@@ -14,7 +14,12 @@ from django.db import transaction
 from django.db.models import F
 from django.db.models.functions import Least
 
-from user_project.accounts.services import KEYS_UNREADABLE, AccountProblem, adapter_for
+from user_project.accounts.services import (
+    KEYS_UNREADABLE,
+    WRONG_HOST,
+    AccountProblem,
+    adapter_for,
+)
 from user_project.bots import cycles, events, prices, turns, wording
 from user_project.bots.booking import LostRace, moved
 from user_project.bots.lease import Lease, LeaseLost, claim, release
@@ -51,6 +56,8 @@ log = logging.getLogger(__name__)
 ROUNDS: Final = 4
 """Decisions in one run; what is left then waits for the next wake-up."""
 MOST_FAILURES: Final = 3
+UNFIT: Final = (KEYS_UNREADABLE, WRONG_HOST)
+"""What is wrong with an account until somebody changes it; each is a reason to wait."""
 SETTLING: Final = (
     OrderState.INTENT,
     OrderState.POSTING,
@@ -294,8 +301,8 @@ def _why_it_waits(error: Exception, /) -> Why:
     """Return what somebody has to put right before the bot can go on by itself."""
     if isinstance(error, KeyRefused):
         return Why.KEY_REFUSED
-    if isinstance(error, AccountProblem) and error.code == KEYS_UNREADABLE:
-        return Why.KEYS_UNREADABLE
+    if isinstance(error, AccountProblem) and error.code in UNFIT:
+        return Why(error.code)
     return Why.NOTHING
 
 
