@@ -20,13 +20,14 @@ PORT_NAMES = [
     *("CENTRAL_FLOWER_PORT", "USER_FLOWER_PORT"),
     *("CENTRAL_POSTGRES_PORT", "CENTRAL_REDIS_PORT"),
     *("USER_POSTGRES_PORT", "USER_REDIS_PORT"),
+    "USER_STREAM_PORT",  # the last: DANTARO_PORT_BASE counts in this order
 ]
 NOT_INHERITED = ("DJANGO_", "PYTEST_", "DANTARO_", "CELERY_", "FLOWER_", "GRANIAN_")
 NEVER_INHERITED = {
     *("SECRET_KEY", "DATABASE_URL", "REDIS_URL", "CACHE_URL", "ALLOWED_HOSTS"),
     *("CSRF_TRUSTED_ORIGINS", "DEBUG", "HTTPS", "UPBIT_BASE_URL", "LOG_LEVEL"),
     *("LOG_FORMAT", "METRICS_TOKEN", "API_BROWSABLE", "PROMETHEUS_MULTIPROC_DIR"),
-    *("CENTRAL_API_URL", "CENTRAL_API_KEY"),
+    *("CENTRAL_API_URL", "CENTRAL_API_KEY", "STREAM_URL", "STREAM_ORIGINS"),
 }
 
 
@@ -129,6 +130,8 @@ def _user(options: StackOptions, credentials: Credentials) -> dict[str, str]:
         "DANTARO_PULL_SECONDS": str(options.pull_seconds),
         "DANTARO_SHARDS": str(options.shards),
         "DANTARO_LIVE_TRADING": "0",
+        "STREAM_URL": f"http://{HOST}:{credentials.ports['USER_STREAM_PORT']}/stream/",
+        "STREAM_ORIGINS": f"http://{HOST}:{credentials.ports['USER_PORT']}",
     }
 
 

@@ -71,13 +71,24 @@ def _user_processes(
         env=env,
         directory=ROOT,
     )
+    publish = Program(
+        name="user-publish",
+        command=(sys.executable, "manage_user.py", "publish"),
+        env=env,
+        directory=ROOT,
+    )
     return SideProcesses(
         web=_web(side, env=env, port=ports["USER_PORT"]),
         workers={
             node: _worker(side, node, queues=names, env=env)
             for node, names in queues.items()
         },
-        loops=(watch, _beat(side, env=env)),
+        loops=(
+            watch,
+            publish,
+            _stream(env, ports["USER_STREAM_PORT"]),
+            _beat(side, env=env),
+        ),
         flower=_flower(side, env=env, port=ports["USER_FLOWER_PORT"]),
     )
 
@@ -127,6 +138,8 @@ def readiness(
     side, _, kind = name.partition("-")
     if kind == "web":
         return http_answers(f"{urls(f'{side.upper()}_PORT')}/healthz", any_status=True)
+    if name == "user-stream":
+        return http_answers(urls("USER_STREAM_PORT"), any_status=True)
     if kind == "flower":
         return http_answers(urls(f"{side.upper()}_FLOWER_PORT"), any_status=True)
     return None
@@ -144,6 +157,21 @@ def _web(side: str, *, env: Mapping[str, str], port: int) -> Program:
             # As a module: its log settings name a class of the server's own.
             *(sys.executable, "-m", "granian", "--interface", "wsgi", *options),
             f"{side}_project.wsgi:application",
+        ),
+        env=env,
+        directory=ROOT,
+    )
+
+
+def _stream(env: Mapping[str, str], port: int) -> Program:
+    options = ["--host", HOST, "--port", str(port), "--no-ws", "--workers", "1"]
+    options += ["--respawn-failed-workers", "--workers-kill-timeout", "2"]
+    return Program(
+        name="user-stream",
+        command=(
+            # Without lifespan, which Django does not speak.
+            *(sys.executable, "-m", "granian", "--interface", "asginl", *options),
+            "user_project.stream.asgi:application",
         ),
         env=env,
         directory=ROOT,

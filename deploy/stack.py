@@ -102,6 +102,11 @@ class Stack:
         return self._url("USER_PORT")
 
     @property
+    def stream_url(self) -> str:
+        """Return the address at which pages hear of changes."""
+        return self._url("USER_STREAM_PORT")
+
+    @property
     def simulator_url(self) -> str:
         """Return the local exchange's address."""
         return self._url("SIMULATOR_PORT")

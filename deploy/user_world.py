@@ -50,6 +50,8 @@ class UserWorld:
 
     supervisor: Supervisor
     env: Mapping[str, str]
+    valkey: Program
+    """To start it again after it was stopped."""
     simulator_url: str
     keys: tuple[Key, ...]
     processes: SideProcesses
@@ -121,7 +123,7 @@ def user_world(
             log_directory=Path(directory) / "logs", announce=lambda text: None
         ) as supervisor,
     ):
-        database, redis, exchange, web, flower = free_ports(5)
+        database, redis, exchange, web, flower, stream = free_ports(6)
         postgres, valkey = _stores(Path(directory), database, redis)
         supervisor.start(
             postgres.program(), ready=postgres_answers(postgres.url("postgres"))
@@ -139,16 +141,25 @@ def user_world(
                 ready=http_answers(f"{url}/healthz"),
             )
         stores = _environment(postgres.url("dantaro"), valkey.url(), url, shards)
-        env = {**stores, **extra}
+        live = {
+            "STREAM_URL": f"http://{HOST}:{stream}/stream/",
+            "STREAM_ORIGINS": f"http://{HOST}:{web}",
+        }
+        env = {**stores, **live, **extra}
         world = UserWorld(
             supervisor=supervisor,
             env=env,
+            valkey=valkey.program(),
             simulator_url=url,
             keys=keys,
             processes=side_processes(
                 "user",
                 env=env,
-                ports={"USER_PORT": web, "USER_FLOWER_PORT": flower},
+                ports={
+                    "USER_PORT": web,
+                    "USER_FLOWER_PORT": flower,
+                    "USER_STREAM_PORT": stream,
+                },
                 shards=shards,
             ),
         )

@@ -22,15 +22,21 @@ FLAGS = [
 NEEDED = "needs chromium: apt install chromium fonts-nanum"
 
 
-def browse(server: Any, walk: Callable[[Page], None], **context: Any) -> list[str]:
+def browse(
+    server: Any,
+    walk: Callable[[Page], None],
+    *,
+    also: tuple[str, ...] = (),
+    **context: Any,
+) -> list[str]:
     """Let *walk* use a page; return what it complained about or fetched elsewhere.
 
-    *context*: what playwright makes the window with, such as its size and colours.
+    *also*: further addresses of the server's own. *context*: what playwright makes the window with, such as its size and colours.
     """
     complaints: list[str] = []
 
     def note_request(request: Any) -> None:
-        if not request.url.startswith((server.url, "data:", "blob:")):
+        if not request.url.startswith((server.url, *also, "data:", "blob:")):
             complaints.append(f"asked {request.url}")
 
     def note_message(message: Any) -> None:

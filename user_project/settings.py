@@ -65,6 +65,7 @@ CSRF_TRUSTED_ORIGINS = env.list("CSRF_TRUSTED_ORIGINS", default=[])
 INSTALLED_APPS = [
     # Before unfold, and unfold before the admin: the first template of a name wins.
     "user_project.console",
+    "user_project.stream",
     "user_project.web",
     "user_project.api",
     "user_project.notifications",
@@ -181,10 +182,15 @@ SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = env.bool("HTTPS", default=False)
 X_FRAME_OPTIONS = "DENY"
 # Only our own files; nothing written into a page runs. The console's and the API pages'
 # libraries write into pages themselves: for operators and programs, kept out of this.
+STREAM_URL = env.str("STREAM_URL", default="")
+"""Where pages hear of changes at once; empty: they ask every few seconds."""
+STREAM_ORIGINS = env.list("STREAM_ORIGINS", default=[])
+"""Addresses of the pages, where they differ from the stream's (scheme://host:port)."""
 CONTENT_SECURITY_POLICY = {
     "EXCLUDE_URL_PREFIXES": ["/admin/", "/api/"],
     "DIRECTIVES": {
         "default-src": [SELF],
+        "connect-src": [SELF, *filter(None, [STREAM_URL.partition("?")[0]])],
         "img-src": [SELF, "data:"],
         "form-action": [SELF],
         "frame-ancestors": [NONE],

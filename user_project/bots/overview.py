@@ -17,9 +17,10 @@ from user_project.bots import exits, frozen_plan, prices, rounds, wording
 from user_project.bots.models import Bot, Cycle, Order
 from user_project.bots.options import Reentry
 from user_project.bots.runner import open_cycle
+from user_project.bots.valuation import value_holding
 from user_project.central_api import ladder
 from user_project.central_api.models import CentralSnapshot
-from user_project.central_api.services import freshness, latest_snapshot
+from user_project.central_api.services import freshness, latest_snapshot, line_state
 from user_project.exchanges.adapter import ExchangeError
 from user_project.trading.facts import PlannedStage, Why
 from user_project.trading.lifecycle import LIVE_ORDERS, BotState, OrderState
@@ -93,6 +94,8 @@ class CentralView:
     message: str
     rungs: Sequence[RungView]
     """Each kind of data at its age; empty without any."""
+    line_problem: str
+    """Why the last answer is not from now: central is out of reach; else empty."""
 
 
 def bot_view(*, bot: Bot, now: datetime) -> BotView:
@@ -101,8 +104,12 @@ def bot_view(*, bot: Bot, now: datetime) -> BotView:
     quote = _quote(bot, cycle, now=now)
     stages = stage_views(cycle=cycle) if cycle else ()
     volume, cost = (cycle.volume, cycle.cost) if cycle else (Decimal(0), Decimal(0))
-    value = quote.price * volume if quote and volume else None
-    unrealised = value * (1 - _rules(cycle).ask_fee) - cost if value else None
+    worth = value_holding(
+        volume=volume,
+        cost=cost,
+        price=quote.price if quote else None,
+        rules=_rules(cycle),
+    )
     ways = exits.exits_of(bot=bot, cycle=cycle, now=now) if cycle else exits.Exits()
     waiting = [stage.price for stage in stages if stage.state in ("waiting", "resting")]
     return BotView(
@@ -123,9 +130,9 @@ def bot_view(*, bot: Bot, now: datetime) -> BotView:
         reentry_price=None if cycle else _reentry_price(bot),
         volume=volume,
         cost=cost,
-        value=value,
-        unrealised=unrealised,
-        unrealised_rate=unrealised / cost if unrealised is not None and cost else None,
+        value=worth.value,
+        unrealised=worth.unrealised,
+        unrealised_rate=worth.rate,
         next_buy_price=max(waiting, default=None),
         realised_profit=realised_profit(bots=[bot]),
         reason_text=wording.REASONS[Why(bot.reason)],
@@ -164,7 +171,18 @@ def central_view(*, now: datetime) -> CentralView:
         data_as_of=snapshot.data_as_of if snapshot else None,
         message=fresh.reason,
         rungs=_rungs(snapshot, now=now),
+        line_problem=_line_problem(now=now),
     )
+
+
+def _line_problem(*, now: datetime) -> str:
+    line = line_state()
+    if not line.failures:
+        return ""
+    if line.last_success_at is None:
+        return wording.NEVER_REACHED
+    age = int((now - line.last_success_at).total_seconds())
+    return wording.out_of_reach(seconds=age)
 
 
 def _rungs(snapshot: CentralSnapshot | None, *, now: datetime) -> list[RungView]:

@@ -6,7 +6,7 @@ import logging
 from collections.abc import Iterable
 from datetime import datetime, timedelta
 from decimal import Decimal
-from typing import Final
+from typing import Any, Final
 
 import redis
 
@@ -49,14 +49,13 @@ def shared(*, host: str, market: str) -> PriceQuote | None:
         value = shared_client().hget(KEY.format(host=host), market)
     except redis.RedisError:
         return None
-    if not isinstance(value, str):
-        return None
-    price, _, received_at = value.partition("|")
-    return PriceQuote(
-        market=market,
-        price=Decimal(price),
-        received_at=datetime.fromisoformat(received_at),
-    )
+    return _quote(market, value) if isinstance(value, str) else None
+
+
+def all_shared(*, host: str) -> dict[str, PriceQuote]:
+    """Return the last shared quote of every market; raise RedisError when away."""
+    values: Any = shared_client().hgetall(KEY.format(host=host))
+    return {market: _quote(market, value) for market, value in values.items()}
 
 
 def latest(
@@ -71,3 +70,12 @@ def latest(
     except ExchangeError as error:
         log.warning("no price of %s: %s", market, error)
         return quote
+
+
+def _quote(market: str, value: str, /) -> PriceQuote:
+    price, _, received_at = value.partition("|")
+    return PriceQuote(
+        market=market,
+        price=Decimal(price),
+        received_at=datetime.fromisoformat(received_at),
+    )

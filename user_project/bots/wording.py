@@ -97,6 +97,14 @@ def percent(ratio: Decimal) -> str:
     return f"{(ratio * 100).quantize(Decimal('0.01'), rounding=ROUND_HALF_UP):+f}%"
 
 
+NEVER_REACHED: Final = "본사에 연결하지 못하고 있습니다."
+
+
+def out_of_reach(*, seconds: int) -> str:
+    """Say that central does not answer, and since when."""
+    return f"{NEVER_REACHED} 마지막 연결 {age(seconds)}. 받아 둔 자료를 씁니다."
+
+
 def age(seconds: int) -> str:
     """Write an age to the coarsest useful unit: ``2분 전``; below zero, ``3일 뒤``."""
     past, size = seconds >= 0, abs(seconds)

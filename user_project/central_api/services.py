@@ -54,7 +54,7 @@ def latest_snapshot() -> CentralSnapshot | None:
 
 def pull_if_due(*, now: datetime, extra_symbols: Sequence[str] = ()) -> PullResult:
     """Pull once the period with this installation's jitter has passed."""
-    state = _state()
+    state = line_state()
     if state.next_pull_at is not None and now < state.next_pull_at:
         return PullResult(outcome="skipped", message="not due yet")
     period = settings.PULL_SECONDS
@@ -94,7 +94,7 @@ def pull(
     After failures in a row the line rests for a moment, unless *force* says a person
     is waiting.
     """
-    state = _state()
+    state = line_state()
     if not force and state.open_until is not None and now < state.open_until:
         return PullResult(outcome="skipped", message=state.last_error)
     try:
@@ -229,6 +229,7 @@ def _note_failure(
     )
 
 
-def _state() -> PullState:
+def line_state() -> PullState:
+    """Return how the line to central is doing."""
     state, _ = PullState.objects.get_or_create(pk=1)
     return state

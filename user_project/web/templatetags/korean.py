@@ -136,6 +136,30 @@ def age(seconds: int | None) -> str:
     return NONE if seconds is None else wording.age(max(seconds, 0))
 
 
+@register.filter
+def ms(at: datetime) -> int:
+    """Return an instant in milliseconds, for the page's own clock."""
+    return int(at.timestamp() * 1000)
+
+
+@register.simple_tag
+def now_ms() -> int:
+    """Return the server's clock: the phone's may be wrong."""
+    return ms(timezone.now())
+
+
+@register.simple_tag
+def age_words(seconds: int) -> str:
+    """Return how an age of that size is written; the page puts its number in."""
+    return wording.age(seconds).replace("1", "0")
+
+
+@register.simple_tag
+def stream_url() -> str:
+    """Return where the page hears of changes, empty when it has to ask."""
+    return str(settings.STREAM_URL)
+
+
 @register.simple_tag
 def flower_url() -> str:
     """Return the address of the task monitor, empty when there is none."""

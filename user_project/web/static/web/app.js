@@ -1,18 +1,152 @@
-/* Living pages: no requests from a hidden tab, and no old number shown as a new one. */
+/* Living pages: told of changes by the event stream, asking by themselves without it;
+   no requests from a hidden tab, and no old number shown as a new one. */
 "use strict";
 
-document.addEventListener("htmx:beforeRequest", (event) => {
-  const polls = event.detail.elt.matches("[hx-trigger^='every']");
-  if (!polls) return;
-  // Nobody looks, or somebody is typing inside: leave it alone.
-  if (document.visibilityState === "hidden" || event.detail.elt.matches(":focus-within")) {
-    event.preventDefault();
-  }
-});
+(() => {
+  const ASK_MS = 4000; // without the stream
+  const ASK_LESS_MS = 15000; // with it: what nobody tells, such as a waiting reason
+  const GATHER_MS = 120; // changes that come together are shown together
+  const SILENT_MS = 40000; // almost three heartbeats
+  const OLD_MS = 15000; // three times the interval of prices
+  const RETRY_MS = [5000, 10000, 30000, 60000];
 
-const offline = (is) => document.getElementById("offline")?.toggleAttribute("hidden", !is);
-document.addEventListener("htmx:afterRequest", (event) => offline(!event.detail.successful));
-document.addEventListener("htmx:beforeSwap", (event) => {
-  // The session has ended: show the login page whole, not inside this one.
-  if (event.detail.xhr.responseURL.includes("/login/")) window.location.reload();
-});
+  const body = document.body;
+  const clock = { offset: Number(body.dataset.now) - Date.now() }; // the phone's may be wrong
+  const now = () => Date.now() + clock.offset;
+  const asked = new WeakMap();
+  let told = 0; // when the stream was heard last, by performance.now()
+  let failures = 0;
+  let source = null;
+  let gathering = null;
+
+  const streaming = () => source !== null && told > 0 && performance.now() - told < SILENT_MS;
+  const parts = () => document.querySelectorAll("[hx-trigger~='renew']");
+
+  function renew(part) {
+    // Nobody looks, or somebody is typing inside: leave it alone.
+    if (document.visibilityState === "hidden" || part.matches(":focus-within")) return;
+    asked.set(part, performance.now());
+    htmx.trigger(part, "renew");
+  }
+
+  function renewAll() {
+    gathering = null;
+    parts().forEach(renew);
+  }
+
+  function concerns(bots) {
+    return !body.dataset.bot || bots.includes(body.dataset.bot);
+  }
+
+  function onChanged(event) {
+    heard();
+    if (!concerns(JSON.parse(event.data).bots)) return;
+    gathering ??= setTimeout(renewAll, GATHER_MS);
+    document.dispatchEvent(new CustomEvent("dantaro:changed"));
+  }
+
+  function onFigures(event) {
+    heard();
+    for (const [bot, figures] of Object.entries(JSON.parse(event.data))) {
+      for (const box of document.querySelectorAll(`[data-figures="${bot}"]`)) show(box, figures);
+    }
+  }
+
+  function show(box, figures) {
+    for (const place of box.querySelectorAll("[data-figure]")) {
+      const text = figures[place.dataset.figure];
+      if (place.textContent !== text) {
+        place.textContent = text;
+        place.classList.remove("flash");
+        void place.offsetWidth; // starts the animation anew
+        place.classList.add("flash");
+      }
+      if (place.dataset.figure !== "price" && place.dataset.figure !== "value") {
+        place.classList.remove("up", "down", "even");
+        place.classList.add(figures.tone);
+      }
+    }
+    for (const place of box.querySelectorAll("[data-at]")) place.dataset.at = figures.at;
+    grow();
+  }
+
+  function heard() {
+    told = performance.now();
+    failures = 0;
+    tellState();
+  }
+
+  function onBeat(event) {
+    clock.offset = JSON.parse(event.data).now - Date.now();
+    heard();
+  }
+
+  function tellState(failed) {
+    const cut = failed ?? (Boolean(body.dataset.stream) && told > 0 && !streaming());
+    body.dataset.hears = streaming() ? "yes" : "no";
+    document.getElementById("offline")?.toggleAttribute("hidden", !cut);
+  }
+
+  function open() {
+    if (!body.dataset.stream || source || document.visibilityState === "hidden") return;
+    const address = new URL(body.dataset.stream, window.location.href);
+    address.searchParams.set("after", `${Math.floor(Number(body.dataset.now)) - 2000}-0`);
+    source = new EventSource(address, { withCredentials: true });
+    source.addEventListener("changed", onChanged);
+    source.addEventListener("figures", onFigures);
+    source.addEventListener("missed", renewAll);
+    source.addEventListener("beat", onBeat);
+    source.addEventListener("error", onCut);
+  }
+
+  function onCut() {
+    told = Math.min(told, performance.now() - SILENT_MS);
+    tellState(true);
+    if (source && source.readyState !== EventSource.CLOSED) return; // it tries again itself
+    source = null;
+    setTimeout(open, RETRY_MS[Math.min(failures++, RETRY_MS.length - 1)]);
+  }
+
+  // Ages count on between two answers, and what is old looks old.
+  function age(place, seconds) {
+    const words = body.dataset;
+    if (seconds < 60) return words.ageSeconds.replace("0", seconds);
+    if (seconds < 3600) return words.ageMinutes.replace("0", Math.floor(seconds / 60));
+    if (seconds < 86400) return words.ageHours.replace("0", Math.floor(seconds / 3600));
+    return words.ageDays.replace("0", Math.floor(seconds / 86400));
+  }
+
+  function grow() {
+    for (const place of document.querySelectorAll("[data-at]")) {
+      const passed = Math.max(now() - Number(place.dataset.at), 0);
+      place.textContent = age(place, Math.floor(passed / 1000));
+      place.closest("[data-figures]")?.classList.toggle("old", passed > OLD_MS);
+    }
+  }
+
+  setInterval(() => {
+    grow();
+    if (source && told > 0 && !streaming()) tellState();
+    const every = streaming() ? ASK_LESS_MS : ASK_MS;
+    for (const part of parts()) {
+      if (!asked.has(part)) asked.set(part, performance.now());
+      if (performance.now() - asked.get(part) >= every) renew(part);
+    }
+  }, 1000);
+
+  document.addEventListener("visibilitychange", () => {
+    if (document.visibilityState === "hidden") return;
+    renewAll();
+    open();
+  });
+  document.addEventListener("htmx:afterRequest", (event) => {
+    if (!event.detail.successful) tellState(true);
+    else if (!body.dataset.stream || streaming()) tellState(false);
+  });
+  document.addEventListener("htmx:beforeSwap", (event) => {
+    // The session has ended: show the login page whole, not inside this one.
+    if (event.detail.xhr.responseURL.includes("/login/")) window.location.reload();
+  });
+  document.addEventListener("htmx:afterSwap", grow);
+  open();
+})();

@@ -104,6 +104,7 @@
   }));
   document.querySelectorAll("[data-line]").forEach((box) => box.addEventListener("change", () => shown && drawLines()));
   matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => shown && draw());
+  document.addEventListener("dantaro:changed", () => load());
   setInterval(() => document.visibilityState === "visible" && load(), 5000);
   load({ fit: true });
 })();

@@ -1,0 +1,1 @@
+"""What happens, told to open pages at once: a Redis Stream an owner, read over SSE."""
