@@ -77,7 +77,7 @@ def _methods(view: Any) -> list[str]:
 
 
 OWNED = [route for route in routes() if route.name not in OPEN_TO_ALL]
-SHARED = {"api-pnl-year", "year-csv", "profit-month"}
+SHARED = {"api-pnl-year", "year-csv", "profit-month", "profit-csv"}
 """Addresses that are the same for every owner and answer with the caller's own."""
 ADDRESSED = [r for r in OWNED if r.arguments and r.name not in SHARED]
 
@@ -116,7 +116,7 @@ def _address(route: Route, world: SimpleNamespace) -> str:
         values = {
             **{"year": 2026, "month": 11, "bot_id": bot.pk, "action": "switch"},
             **{"account_id": bot.account_id, "stop_id": world.stop.pk},
-            "target_id": world.target.pk,
+            **{"target_id": world.target.pk, "kind": "coin"},
         }
         if route.name == "target-action":
             values["action"] = "turn"

@@ -31,10 +31,11 @@ from tests.user.factories import (
 )
 from user_project.accounts import services as account_services
 from user_project.accounts.keys import open_keys
-from user_project.bots import overview, prices, services
-from user_project.bots.models import Bot, EmergencyStop, LedgerEntry
+from user_project.bots import assets, overview, prices, services
+from user_project.bots.models import Bot, BotEvent, EmergencyStop, LedgerEntry
 from user_project.bots.pnl import KST
 from user_project.trading.orders import PriceQuote
+from user_project.web.drawing import draw_bars, draw_line
 
 pytestmark = pytest.mark.django_db
 PAGES = (
@@ -412,3 +413,107 @@ def test_every_page_opens_for_an_owner_who_has_nothing_yet(page: str) -> None:
     client.force_login(make_user("newcomer"))
 
     assert client.get(reverse(page)).status_code == 200
+
+
+def _cards(alice: SimpleNamespace, query: str) -> list[str]:
+    page = alice.client.get(f"/{query}").content.decode()
+    return re.findall(r'class="name">([^<]+)<', page.split('class="cards"')[1])
+
+
+def test_cards_are_chosen_and_sorted(alice: SimpleNamespace) -> None:
+    for name, state in (("가", "paused"), ("나", "halted")):
+        make_bot(alice.owner, account=alice.bot.account, name=name, state=state)
+
+    assert set(_cards(alice, "")) == {"비트코인", "가", "나"}
+    assert _cards(alice, "?shown=paused") == ["가"]
+    assert _cards(alice, "?shown=trouble") == ["나"]
+    assert _cards(alice, "?sort=cost")[0] == "비트코인"
+    assert len(_cards(alice, "?sort=nonsense&shown=nonsense")) == 3
+
+
+def test_an_account_that_was_compared_shows_what_it_is_worth(
+    alice: SimpleNamespace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    account = alice.bot.account
+    account.balances = {
+        "KRW": ["500000", "100000"],
+        "BTC": ["0.01", "0"],
+        "X": ["1", "0"],
+    }
+    account.balances_at = timezone.now()
+    account.save()
+    quote = PriceQuote(
+        market="KRW-BTC", price=Decimal(100_000_000), received_at=timezone.now()
+    )
+    monkeypatch.setattr(assets.prices, "all_shared", lambda *, host: {"KRW-BTC": quote})
+
+    text = _text(alice.client.get("/"))
+
+    assert "1,600,000원" in text
+    assert "500,000원" in text
+    assert "시세를 모르는 코인 1개 제외" in text
+
+
+def test_a_month_can_be_taken_along(alice: SimpleNamespace) -> None:
+    _realise(alice.bot, won=2750)
+    today = timezone.now().astimezone(KST)
+    base = f"/profit/{today.year}/{today.month}/"
+
+    for kind in ("day", "coin", "bot"):
+        answer = alice.client.get(f"{base}{kind}.csv")
+        text = answer.content.decode("utf-8-sig")
+        assert answer["Content-Type"].startswith("text/csv")
+        assert text.splitlines()[0] == "구분,이름,실현손익(원),수수료(원)"
+        assert ",2750," in text
+    assert alice.client.get(f"{base}x.csv").status_code == 404
+
+
+def test_the_diary_is_paged_however_long(alice: SimpleNamespace) -> None:
+    BotEvent.objects.bulk_create(
+        BotEvent(bot=alice.bot, kind="test", message=f"줄 {n}") for n in range(250)
+    )
+    address = f"/bots/{alice.bot.pk}/events/"
+
+    first, last = (_text(alice.client.get(address + q)) for q in ("", "?page=99"))
+
+    assert "줄 249" in first
+    assert "줄 149" not in first
+    assert "1 / 3" in first
+    assert "3 / 3" in last
+
+
+def test_far_stages_are_folded_away(alice: SimpleNamespace) -> None:
+    cycle = alice.bot.cycles.get()
+    stages = cycle.plan["stages"]
+    more = [
+        {**stages[-1], "stage": n, "price": str(90_000_000 - n)} for n in range(4, 8)
+    ]
+    cycle.plan = {**cycle.plan, "stages": [*stages, *more]}
+    cycle.save()
+
+    text = _text(alice.client.get(f"/bots/{alice.bot.pk}/"))
+
+    assert "더 아래 차수 4개" in text
+    assert "-3.00%" in text  # from 100 to 97 million
+
+
+class TestDrawing:
+    def test_a_line_runs_from_left_to_right_within_its_box(self) -> None:
+        line = draw_line([Decimal(0), Decimal(10), Decimal(-10)])
+
+        assert line is not None
+        assert line.points == "0.0,60.0 300.0,6.0 600.0,114.0"
+        assert line.zero == 60.0
+        assert draw_line([Decimal(1)]) is None
+
+    def test_bars_stand_on_zero(self) -> None:
+        up, down = draw_bars([("a", Decimal(5)), ("b", Decimal(-5))])
+
+        assert (up.y, up.height, down.y, down.height) == (6.0, 54.0, 60.0, 54.0)
+        assert draw_bars([]) == []
+
+    def test_nothing_earned_is_a_flat_line(self) -> None:
+        line = draw_line([Decimal(0)] * 3)
+
+        assert line is not None
+        assert {point.split(",")[1] for point in line.points.split()} == {"114.0"}

@@ -222,7 +222,7 @@ def test_buttons_offer_what_the_state_allows(alice: SimpleNamespace) -> None:
     page = alice.client.get(reverse("bot", args=[bot.pk])).content.decode()
 
     offered = set(re.findall(rf"/bots/{bot.pk}/(\w+)/", page))
-    assert offered == {"resume", "finish", "stop"}
+    assert offered - {"events"} == {"resume", "finish", "stop"}
 
 
 def test_an_action_is_posted_and_confirmed(alice: SimpleNamespace) -> None:
@@ -316,6 +316,89 @@ def test_confirming_twice_makes_one_bot(alice: SimpleNamespace) -> None:
 
     assert Bot.objects.count() == 1
     assert again.status_code == 302
+
+
+@pytest.mark.parametrize(
+    ("price", "made"), [("101400000", 1), ("101600000", 0), ("100400000", 0)]
+)
+def test_a_price_that_moved_is_previewed_again(
+    alice: SimpleNamespace, price: str, made: int
+) -> None:
+    preview = _preview(alice)
+    alice.exchange.price = Decimal(price)
+
+    again = _confirm(alice, preview)
+
+    assert Bot.objects.count() == made
+    if not made:
+        assert "새 미리보기를 확인하세요" in text_of(again)
+        assert _confirm(alice, again).status_code == 302
+        assert Bot.objects.count() == 1
+
+
+def test_another_support_is_previewed_again(alice: SimpleNamespace) -> None:
+    preview = _preview(alice)
+    row = CentralSnapshot.objects.get()
+    row.body = row.body.replace("90000000", "90100000")
+    row.save()
+
+    again = _confirm(alice, preview)
+
+    assert "새 미리보기를 확인하세요" in text_of(again)
+    assert not Bot.objects.exists()
+
+
+ADVANCED = {
+    **{"jitter": "10", "max_depth": "30", "resting_stages": "1"},
+    **{"stage_cooldown_seconds": "90", "cycle_cooldown_seconds": "60"},
+    **{"trailing": "1.5", "stop_below_last": "5", "break_even_after": "2"},
+    **{"max_hold_hours": "48", "max_cycles": "3", "reinvest": "50"},
+    **{"reentry": "last_buy", "crash_brake": "on", "stage_table": ""},
+}
+
+
+def test_all_options_can_be_chosen(alice: SimpleNamespace) -> None:
+    preview = _preview(alice, **ADVANCED)
+    once = re.search(r'name="once" value="([^"]+)"', preview.content.decode())
+    assert once is not None
+    body = {**FORM, **ADVANCED, "account": str(alice.account.pk)}
+    body |= {"step": "create", "once": once.group(1)}
+    alice.client.post(reverse("new-bot"), body)
+
+    bot = Bot.objects.get()
+    shares = (bot.jitter, bot.max_depth, bot.trailing, bot.stop_below_last)
+    assert shares == tuple(map(Decimal, ("0.10", "0.30", "0.015", "0.05")))
+    assert (bot.break_even_after, bot.reinvest) == (Decimal("0.02"), Decimal("0.5"))
+    assert (bot.resting_stages, bot.stage_cooldown_seconds) == (1, 90)
+    assert (bot.cycle_cooldown_seconds, bot.max_hold_hours) == (60, 48)
+    assert (bot.max_cycles, bot.reentry, bot.crash_brake) == (3, "last_buy", True)
+
+
+def test_a_short_form_makes_a_bot_with_the_usual_options(
+    alice: SimpleNamespace,
+) -> None:
+    _confirm(alice, _preview(alice))
+
+    bot = Bot.objects.get()
+    assert (bot.jitter, bot.max_depth) == (Decimal("0.25"), Decimal("0.40"))
+    assert (bot.trailing, bot.stage_table, bot.reentry) == (None, None, "reset")
+
+
+def test_an_own_table_is_previewed_stage_by_stage(alice: SimpleNamespace) -> None:
+    page = _preview(alice, stage_table="0:1, 0.03:1.5, 0.07:2")
+
+    text = text_of(page)
+    assert page.status_code == 200
+    assert text.count("97,9") + text.count("93,9") >= 2
+
+
+@pytest.mark.parametrize("table", ["x", "0:1,0.03:y", "0;1", "0:1,,0.03:1"])
+def test_a_table_that_is_none_is_explained(alice: SimpleNamespace, table: str) -> None:
+    page = _preview(alice, stage_table=table)
+
+    assert page.status_code == 400
+    assert "하락률:비중" in text_of(page)
+    assert "<details open>" in page.content.decode()
 
 
 def test_creating_without_a_preview_makes_nothing(alice: SimpleNamespace) -> None:

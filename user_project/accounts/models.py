@@ -64,6 +64,9 @@ class ExchangeAccount(models.Model):
     cap_cycles = models.PositiveSmallIntegerField(
         "동시 진행 회차", null=True, blank=True
     )
+    balances = models.JSONField("잔고", default=dict, editable=False)
+    """Currency -> (free, locked) as exact text, as the exchange said when last compared."""
+    balances_at = models.DateTimeField("잔고 시각", null=True, editable=False)
     reconciled_at = models.DateTimeField("마지막 대사", null=True, blank=True)
     created_at = models.DateTimeField(auto_now_add=True)
 

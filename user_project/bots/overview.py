@@ -39,6 +39,8 @@ class StageView:
     amount: Decimal
     state: str
     order: Order | None
+    gap: Decimal | None
+    """Distance from the stage above, as a share of its price; None for the first."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -144,13 +146,16 @@ def stage_views(*, cycle: Cycle) -> list[StageView]:
     orders: dict[int, list[Order]] = {}
     for order in cycle.orders.filter(side=Side.BID).order_by("attempt"):
         orders.setdefault(order.stage, []).append(order)
+    planned_stages = frozen_plan.planned_stages(cycle.plan)
+    above = [None, *(planned.price for planned in planned_stages)]
     return [
         _stage_view(
             planned,
             orders.get(planned.stage, []),
             skipped=planned.stage in cycle.owner_changes.get("skipped", ()),
+            above=higher,
         )
-        for planned in frozen_plan.planned_stages(cycle.plan)
+        for planned, higher in zip(planned_stages, above, strict=False)
     ]
 
 
@@ -224,7 +229,11 @@ def recommendations_view(
 
 
 def _stage_view(
-    planned: PlannedStage, orders: Sequence[Order], *, skipped: bool
+    planned: PlannedStage,
+    orders: Sequence[Order],
+    *,
+    skipped: bool,
+    above: Decimal | None,
 ) -> StageView:
     last = orders[-1] if orders else None
     if any(order.state == OrderState.FILLED for order in orders):
@@ -239,6 +248,7 @@ def _stage_view(
         amount=planned.amount,
         state=state,
         order=last,
+        gap=planned.price / above - 1 if above else None,
     )
 
 

@@ -14,10 +14,11 @@ from typing import Any, Final
 from zoneinfo import ZoneInfo
 
 from django.db.models import F, Q, QuerySet, Sum
-from django.db.models.functions import Coalesce
+from django.db.models.functions import Coalesce, TruncDate
 
 from common.money import plain
-from user_project.bots.models import Fill, LedgerEntry
+from user_project.bots.models import Cycle, Fill, LedgerEntry
+from user_project.trading.lifecycle import CycleState
 
 KST: Final = ZoneInfo("Asia/Seoul")
 FIRST_YEAR: Final = 2017
@@ -29,6 +30,8 @@ HEADER: Final = (
     *("체결 시각(KST)", "봇", "회차", "마켓", "구분", "체결가", "수량"),
     *("금액(원)", "수수료(원)", "실현손익(원)", "주문번호", "체결번호"),
 )
+
+REPORT_HEADER: Final = ("구분", "이름", "실현손익(원)", "수수료(원)")
 
 
 class GroupBy(StrEnum):
@@ -63,12 +66,12 @@ def report(
     """
     profit: dict[tuple[str, str], Decimal] = defaultdict(Decimal)
     fees: dict[tuple[str, str], Decimal] = defaultdict(Decimal)
-    for entry in _entries(owner, first=first, last=last):
-        key = _key(entry, group_by)
+    for entry in _sums(owner, group_by, first=first, last=last):
+        key = (str(entry["key"]), str(entry["name"]))
         if entry["account"] == "profit":
-            profit[key] -= entry["amount"]
+            profit[key] -= entry["total"]
         else:
-            fees[key] += entry["amount"]
+            fees[key] += entry["total"]
     rows = [
         PnlRow(key=key, name=name, profit=profit[key, name], fees=fees[key, name])
         for key, name in {**profit, **fees}
@@ -104,8 +107,34 @@ def year_csv(*, owner: Any, year: int) -> Iterator[str]:
         yield _line(_cells(fill))
 
 
-def _entries(
-    owner: Any, *, first: date | None, last: date | None
+def closed_rounds(*, owner: Any, first: date, last: date) -> tuple[int, int]:
+    """Return how many rounds were closed on these Korean days, and how many with profit."""
+    rounds = Cycle.objects.filter(
+        bot__owner=owner,
+        state=CycleState.CLOSED,
+        closed_at__gte=_midnight(first),
+        closed_at__lt=_midnight(last, days=1),
+    )
+    return rounds.count(), rounds.filter(profit__gt=0).count()
+
+
+def report_csv(*, rows: Iterable[PnlRow]) -> Iterator[str]:
+    """Yield the lines of a report as CSV, for Excel as well."""
+    yield "\ufeff" + _line(REPORT_HEADER)
+    for row in rows:
+        yield _line((row.key, row.name, plain(row.profit), plain(row.fees)))
+
+
+NAMES: Final = {
+    GroupBy.DAY: (TruncDate("at", tzinfo=KST), F("key")),
+    GroupBy.COIN: (F("cycle__market"), F("cycle__market")),
+    GroupBy.BOT: (F("cycle__bot_id"), F("cycle__bot__name")),
+}
+"""What a line is told apart by, and how it is called."""
+
+
+def _sums(
+    owner: Any, group_by: GroupBy, /, *, first: date | None, last: date | None
 ) -> Iterable[dict[str, Any]]:
     entries = LedgerEntry.objects.filter(
         Q(account="profit") | Q(account="fee"), cycle__bot__owner=owner, currency="KRW"
@@ -114,26 +143,18 @@ def _entries(
         entries = entries.filter(at__gte=_midnight(first))
     if last is not None:
         entries = entries.filter(at__lt=_midnight(last, days=1))
-    rows: Iterable[dict[str, Any]] = entries.values(
-        *("account", "amount", "at"),
-        market=F("cycle__market"),
-        bot=F("cycle__bot_id"),
-        bot_name=F("cycle__bot__name"),
+    key, name = NAMES[group_by]
+    keyed: Any = entries.annotate(key=key).annotate(name=name)
+    sums: Iterable[dict[str, Any]] = (
+        keyed.values("account", "key", "name")
+        .annotate(total=Sum("amount"))
+        .order_by("key")
     )
-    return rows
+    return sums
 
 
 def _midnight(day: date, *, days: int = 0) -> datetime:
     return datetime(day.year, day.month, day.day, tzinfo=KST) + timedelta(days=days)
-
-
-def _key(entry: dict[str, Any], group_by: GroupBy) -> tuple[str, str]:
-    if group_by is GroupBy.COIN:
-        return entry["market"], entry["market"]
-    if group_by is GroupBy.BOT:
-        return str(entry["bot"]), entry["bot_name"]
-    day = entry["at"].astimezone(KST).date().isoformat()
-    return day, day
 
 
 def _fills(owner: Any, year: int) -> QuerySet[Fill]:

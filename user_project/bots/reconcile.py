@@ -12,7 +12,7 @@ from django.db.models import Q
 
 from user_project.accounts.models import ExchangeAccount
 from user_project.accounts.services import AccountProblem, adapter_for
-from user_project.bots import deficits
+from user_project.bots import assets, deficits
 from user_project.bots.booking import moved
 from user_project.bots.identifiers import is_ours
 from user_project.bots.models import Bot, Order
@@ -106,9 +106,12 @@ def _reconcile(
         return found
     if strangers:
         _quarantine(account=account, identifiers=strangers, now=now)
-    bots |= deficits.note(account=account, balances=adapter.get_balances(), now=now)
+    balances = adapter.get_balances()
+    bots |= deficits.note(account=account, balances=balances, now=now)
     woken = Bot.objects.filter(pk__in=bots).update(next_tick_at=now)
-    ExchangeAccount.objects.filter(pk=account.pk).update(reconciled_at=now)
+    ExchangeAccount.objects.filter(pk=account.pk).update(
+        reconciled_at=now, balances=assets.written(balances), balances_at=now
+    )
     return replace(found, woken=woken)
 
 

@@ -10,11 +10,14 @@ from typing import Final
 from django.utils.translation import gettext_lazy as _
 
 from user_project.bots.models import Bot
-from user_project.bots.overview import BotView
+from user_project.bots.overview import BotView, StageView
 from user_project.bots.services import possible_triggers
 from user_project.trading.lifecycle import BotState, BotTrigger
 
 FILLED: Final = "filled"
+WAITING: Final = ("waiting", "resting", "pending")
+NEAR: Final = 2
+"""So many waiting stages are shown, the rest is folded."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,6 +37,46 @@ class Card:
     def bot(self) -> Bot:
         """Return the bot itself."""
         return self.view.bot
+
+    @property
+    def near_stages(self) -> Sequence[StageView]:
+        """Return the stages down to the second one that still waits."""
+        return self.view.stages[: self._near()]
+
+    @property
+    def far_stages(self) -> Sequence[StageView]:
+        """Return the stages below, which matter little yet."""
+        return self.view.stages[self._near() :]
+
+    def _near(self) -> int:
+        waiting = [
+            number
+            for number, stage in enumerate(self.view.stages, start=1)
+            if stage.state in WAITING
+        ]
+        return waiting[NEAR - 1] if len(waiting) > NEAR else len(self.view.stages)
+
+    @property
+    def to_next_buy(self) -> Decimal | None:
+        """Return how far the price is above the next buy, as a share of it."""
+        return _distance(self.view.next_buy_price, self.view.price)
+
+    @property
+    def to_take_profit(self) -> Decimal | None:
+        """Return how far the price is below the take profit, as a share of it."""
+        return _distance(self.view.take_profit_price, self.view.price)
+
+    @property
+    def spent_share(self) -> Decimal:
+        """Return which share of the round's budget is spent (0 to 1)."""
+        cycle = self.view.cycle
+        if cycle is None or not cycle.budget:
+            return Decimal(0)
+        return min(cycle.spent / cycle.budget, Decimal(1))
+
+
+def _distance(target: Decimal | None, price: Decimal | None, /) -> Decimal | None:
+    return None if target is None or not price else target / price - 1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,6 +124,32 @@ def make_card(*, view: BotView, names: Mapping[str, str]) -> Card:
             if trigger in possible
         ),
     )
+
+
+SORTS: Final = {
+    "": (_("만든 순서"), lambda card: 0),
+    "rate": (_("수익률 높은 순"), lambda card: -(card.view.unrealised_rate or 0)),
+    "loss": (_("수익률 낮은 순"), lambda card: card.view.unrealised_rate or 0),
+    "next": (_("다음 매수에 가까운 순"), lambda card: -(card.to_next_buy or -9)),
+    "profit": (_("익절에 가까운 순"), lambda card: card.to_take_profit or 9),
+    "cost": (_("매수금액 큰 순"), lambda card: -card.view.cost),
+}
+"""Order of the cards: address part -> (name, key)."""
+SHOWN: Final = {
+    "": (_("모든 봇"), frozenset(BotState)),
+    "active": (_("실행 중"), frozenset({BotState.RUNNING, BotState.FINISHING})),
+    "paused": (_("일시정지"), frozenset({BotState.PAUSED, BotState.DRAFT})),
+    "trouble": (_("확인 필요"), frozenset({BotState.HALTED})),
+    "stopped": (_("정지"), frozenset({BotState.STOPPED})),
+}
+"""Which cards: address part -> (name, states)."""
+
+
+def choose(cards: Sequence[Card], /, *, sort: str, shown: str) -> list[Card]:
+    """Return the wanted cards in the wanted order; what is unknown changes nothing."""
+    _name, states = SHOWN.get(shown, SHOWN[""])
+    _name, key = SORTS.get(sort, SORTS[""])
+    return sorted((card for card in cards if card.bot.state in states), key=key)
 
 
 def add_up(views: Sequence[BotView]) -> Totals:

@@ -3,31 +3,33 @@
 from __future__ import annotations
 
 import secrets
+from collections.abc import Mapping
+from decimal import Decimal
 from typing import Any, Final
 
 from django.contrib import messages
 from django.contrib.auth import get_user_model
-from django.contrib.auth.decorators import login_required
 from django.db import transaction
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.utils import timezone
 from django.utils.translation import gettext as _
-from django.views.decorators.cache import never_cache
-from django.views.decorators.http import require_http_methods
 
+from common.money import plain
 from user_project.accounts.models import ExchangeAccount
 from user_project.bots import overview, services
 from user_project.bots.problems import BotProblem
+from user_project.bots.services import Preview
 from user_project.web.forms import BotForm
+from user_project.web.pages import LOOKS, owner_page
 
 ONE_TIME: Final = "new_bot_once"
 SHOWN_COINS: Final = 10
+MOVED: Final = Decimal("0.005")
+"""A confirmation holds while the price stays this near to the one shown."""
 
 
-@login_required
-@never_cache
-@require_http_methods(["GET", "HEAD", "POST"])
+@owner_page(*LOOKS, "POST")
 def new_bot(request: HttpRequest) -> HttpResponse:
     """Ask, show the preview, create and start on confirmation."""
     accounts = ExchangeAccount.objects.for_user(request.user)
@@ -50,18 +52,51 @@ def _preview(request: HttpRequest, form: BotForm) -> HttpResponse:
     except BotProblem as problem:
         form.refuse(problem.field, problem.message)
         return _page(request, form)
-    request.session[ONE_TIME] = secrets.token_urlsafe(12)
-    once = request.session[ONE_TIME]
+    return _show(request, form, preview)
+
+
+def _show(request: HttpRequest, form: BotForm, preview: Preview, /) -> HttpResponse:
+    """Show what would be bought; remember it until it is confirmed."""
+    once = secrets.token_urlsafe(12)
+    request.session[ONE_TIME] = {"once": once, **_shown(preview)}
     return _page(request, form, preview=preview, once=once)
 
 
+def _shown(preview: Preview, /) -> dict[str, str]:
+    return {
+        "market": preview.market,
+        "price": plain(preview.price),
+        "support": plain(preview.support),
+    }
+
+
+def _has_moved(before: Mapping[str, str], preview: Preview, /) -> bool:
+    """Tell whether what was shown is no longer what would be bought."""
+    if before["market"] != preview.market:
+        return True
+    shown, now = Decimal(before["price"]), preview.price
+    if abs(now - shown) > shown * MOVED:
+        return True
+    return Decimal(before["support"]) != preview.support
+
+
 def _create(request: HttpRequest, form: BotForm) -> HttpResponse:
-    if not _first_time(request):
+    shown = _use_up(request)
+    if shown is None:
         text = _("이미 만들었거나 오래된 화면입니다. 미리보기를 다시 하세요.")
         messages.warning(request, text)
         return redirect("home")
     now = timezone.now()
     try:
+        preview = services.preview_bot(
+            owner=request.user, options=form.options(), now=now
+        )
+        if _has_moved(shown, preview):
+            text = _(
+                "미리보기 뒤에 시세나 지지선이 바뀌었습니다. 새 미리보기를 확인하세요."
+            )
+            messages.warning(request, text)
+            return _show(request, form, preview)
         bot = services.create_bot(owner=request.user, options=form.options(), now=now)
     except BotProblem as problem:
         form.refuse(problem.field, problem.message)
@@ -75,8 +110,8 @@ def _create(request: HttpRequest, form: BotForm) -> HttpResponse:
     return redirect("bot", bot_id=bot.pk)
 
 
-def _first_time(request: HttpRequest) -> bool:
-    """Use up the preview's token, so that a double click makes one bot.
+def _use_up(request: HttpRequest) -> dict[str, str] | None:
+    """Return what the preview showed, once: a double click makes one bot.
 
     The owner's row is locked: of two requests at once, the second reads the session
     after the first has written it.
@@ -86,11 +121,12 @@ def _first_time(request: HttpRequest) -> bool:
     with transaction.atomic():
         get_user_model().objects.select_for_update().get(pk=owner.pk)
         stored = request.session.load().get(ONE_TIME)
-        if not stored or not secrets.compare_digest(str(stored), given):
-            return False
+        if not stored or not secrets.compare_digest(str(stored["once"]), given):
+            return None
         del request.session[ONE_TIME]
         request.session.save()
-    return True
+    shown: dict[str, str] = stored
+    return shown
 
 
 def _page(request: HttpRequest, form: BotForm, **extra: Any) -> HttpResponse:

@@ -15,8 +15,10 @@ from django.utils.translation import gettext_lazy as _
 
 from user_project.bots import pnl
 from user_project.bots.pnl import GroupBy, PnlRow
+from user_project.web.drawing import Bar, draw_bars
 from user_project.web.pages import LOOKS, owner_page, show
 
+BACK: Final = 366
 WEEKDAYS: Final = (_("일"), _("월"), _("화"), _("수"), _("목"), _("금"), _("토"))
 
 
@@ -45,10 +47,14 @@ def profit(
     by_day = {date.fromisoformat(row.key): row.profit for row in days}
     last = _after(first) - timedelta(days=1)
     coins = _report(request, GroupBy.COIN, first=first, last=last)
+    closed, won = pnl.closed_rounds(owner=request.user, first=first, last=last)
     return show(
         request,
         "web/profit.html",
         first=first,
+        closed=closed,
+        won=Decimal(won) / closed if closed else None,
+        charts=_charts(request, until=min(last, today)),
         weeks=[_week(week, by_day, first) for week in weeks],
         total=sum((row.profit for row in coins), Decimal(0)),
         fees=sum((row.fees for row in coins), Decimal(0)),
@@ -59,6 +65,72 @@ def profit(
         today=today,
         weekdays=WEEKDAYS,
     )
+
+
+@owner_page(*LOOKS)
+def profit_csv(request: HttpRequest, year: int, month: int, kind: str) -> HttpResponse:
+    """Return a month by day, coin or bot for a spreadsheet."""
+    if kind not in [group.value for group in GroupBy]:
+        raise Http404("no such report")
+    first = _first(year, month)
+    last = _after(first) - timedelta(days=1)
+    rows = _report(request, GroupBy(kind), first=first, last=last)
+    answer = HttpResponse(
+        pnl.report_csv(rows=rows), content_type="text/csv; charset=utf-8"
+    )
+    name = f"dantaro-{kind}-{first:%Y-%m}.csv"
+    answer["Content-Disposition"] = f'attachment; filename="{name}"'
+    return answer
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Chart:
+    """Bars of one length of time."""
+
+    name: Any
+    bars: list[Bar]
+
+
+def _charts(request: HttpRequest, /, *, until: date) -> list[Chart]:
+    """Return the last 30 days, 12 weeks and 12 months up to *until*."""
+    first = until - timedelta(days=BACK)
+    by_day = {
+        date.fromisoformat(row.key): row.profit
+        for row in _report(request, GroupBy.DAY, first=first, last=until)
+    }
+    days = [until - timedelta(days=n) for n in range(29, -1, -1)]
+    weeks = [until - timedelta(days=7 * n) for n in range(11, -1, -1)]
+    return [
+        Chart(name=_("일"), bars=_bars(by_day, [(f"{d:%m-%d}", d, d) for d in days])),
+        Chart(
+            name=_("주"),
+            bars=_bars(
+                by_day, [(f"~{w:%m-%d}", w - timedelta(days=6), w) for w in weeks]
+            ),
+        ),
+        Chart(name=_("월"), bars=_bars(by_day, _months(until))),
+    ]
+
+
+def _months(until: date, /) -> list[tuple[str, date, date]]:
+    first, found = until.replace(day=1), []
+    for _number in range(12):
+        found.append((f"{first:%y-%m}", first, _after(first) - timedelta(days=1)))
+        first = _before(first)
+    return found[::-1]
+
+
+def _bars(
+    by_day: Mapping[date, Decimal], spans: Sequence[tuple[str, date, date]], /
+) -> list[Bar]:
+    sums = [
+        (
+            label,
+            sum((p for day, p in by_day.items() if first <= day <= last), Decimal(0)),
+        )
+        for label, first, last in spans
+    ]
+    return draw_bars(sums)
 
 
 def _first(year: int, month: int, /) -> date:

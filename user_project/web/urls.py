@@ -15,7 +15,7 @@ from user_project.web.login import LimitedLoginView
 from user_project.web.look import look_page
 from user_project.web.new_bot import new_bot
 from user_project.web.notify import notify, target_action
-from user_project.web.profit import profit
+from user_project.web.profit import profit, profit_csv
 from user_project.web.ranking import central_status, ranking
 from user_project.web.trades import fills, orders, year_csv
 
@@ -25,6 +25,7 @@ urlpatterns = [
     path("logout/", LogoutView.as_view(), name="logout"),
     path("bots/new/", new_bot, name="new-bot"),
     path("bots/<uuid:bot_id>/", views.bot, name="bot"),
+    path("bots/<uuid:bot_id>/events/", views.events, name="bot-events"),
     path("bots/<uuid:bot_id>/chart.json", chart, name="bot-chart"),
     path("bots/<uuid:bot_id>/live/", live_consent, name="bot-live"),
     path("bots/<uuid:bot_id>/by-hand/<slug:action>/", by_hand, name="by-hand"),
@@ -37,6 +38,9 @@ urlpatterns = [
     path("fills/<int:year>.csv", year_csv, name="year-csv"),
     path("profit/", profit, name="profit"),
     path("profit/<int:year>/<int:month>/", profit, name="profit-month"),
+    path(
+        "profit/<int:year>/<int:month>/<slug:kind>.csv", profit_csv, name="profit-csv"
+    ),
     path("accounts/", accounts, name="accounts"),
     path(
         "accounts/<uuid:account_id>/<slug:action>/",

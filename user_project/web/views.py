@@ -3,20 +3,26 @@
 from __future__ import annotations
 
 import uuid
+from datetime import datetime, timedelta
+from decimal import Decimal
+from itertools import accumulate
 from typing import Any, Final
 
 from django.contrib import messages
+from django.core.paginator import Paginator
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from user_project.bots import overview, pnl, services
+from user_project.bots.assets import assets_of
 from user_project.bots.models import Bot, BotEvent
 from user_project.bots.problems import BotProblem
-from user_project.web.cards import add_up, make_card
+from user_project.web.cards import SHOWN, SORTS, add_up, choose, make_card
+from user_project.web.drawing import Line, draw_line
 from user_project.web.first_steps import first_steps
-from user_project.web.pages import LOOKS, own_bot, owner_page
+from user_project.web.pages import LOOKS, own_bot, owner_page, show
 
 ACTIONS: Final = {
     "start": (services.start_bot, _("시작했습니다.")),
@@ -30,6 +36,8 @@ SHOWN_ON_HOME: Final = 8
 SHOWN_EVENTS: Final = 30
 SHOWN_ORDERS: Final = 20
 SHOWN_CYCLES: Final = 20
+EVENTS_A_PAGE: Final = 100
+EQUITY_DAYS: Final = 90
 
 
 @owner_page(*LOOKS)
@@ -43,15 +51,45 @@ def home(request: HttpRequest) -> HttpResponse:
     cards = [make_card(view=view, names=names) for view in views]
     owner: Any = request.user
     events = BotEvent.objects.filter(bot__owner=owner).select_related("bot")
+    sort, shown = request.GET.get("sort", ""), request.GET.get("shown", "")
+    earned, line = _equity(owner, now)
     context = {
         "central": central,
-        "cards": cards,
+        "assets": assets_of(owner=owner),
+        "earned": earned,
+        "equity": line,
+        "cards": choose(cards, sort=sort, shown=shown),
+        "all_cards": len(cards),
+        "sorts": {key: name for key, (name, _key) in SORTS.items()},
+        "filters": {key: name for key, (name, _states) in SHOWN.items()},
+        "sort": sort,
+        "shown": shown,
         "totals": add_up(views),
         "steps": first_steps(owner=request.user, central=central),
         "today": pnl.realised_today(now=now, owner=request.user),
         "events": events[:SHOWN_ON_HOME],
     }
     return render(request, "web/home.html", context)
+
+
+def _equity(owner: Any, now: datetime, /) -> tuple[Decimal, Line | None]:
+    """Return what was earned in the last days, and the line that adds it up."""
+    today = now.astimezone(pnl.KST).date()
+    first = today - timedelta(days=EQUITY_DAYS - 1)
+    rows = pnl.report(owner=owner, group_by=pnl.GroupBy.DAY, first=first, last=today)
+    by_day = {row.key: row.profit for row in rows}
+    days = [(first + timedelta(days=n)).isoformat() for n in range(EQUITY_DAYS)]
+    sums = list(accumulate(by_day.get(day, Decimal(0)) for day in days))
+    return sums[-1], draw_line(sums) if rows else None
+
+
+@owner_page(*LOOKS)
+def events(request: HttpRequest, bot_id: uuid.UUID) -> HttpResponse:
+    """Show a bot's whole diary, a page at a time."""
+    row = own_bot(request, bot_id)
+    pages = Paginator(row.events.all(), EVENTS_A_PAGE)
+    page = pages.get_page(request.GET.get("page"))
+    return show(request, "web/events.html", bot=row, page=page)
 
 
 @owner_page(*LOOKS)

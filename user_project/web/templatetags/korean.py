@@ -137,6 +137,12 @@ def age(seconds: int | None) -> str:
 
 
 @register.filter
+def coordinate(value: float | Decimal) -> str:
+    """Write a number for SVG, with a point in every language."""
+    return f"{value:.3f}".rstrip("0").rstrip(".")
+
+
+@register.filter
 def ms(at: datetime) -> int:
     """Return an instant in milliseconds, for the page's own clock."""
     return int(at.timestamp() * 1000)
