@@ -10,8 +10,8 @@ SETTINGS_FREE := env SECRET_KEY=none DATABASE_URL=postgresql://none/none \
 	REDIS_URL=redis://none DANTARO_SETTINGS_FREE=1 DANTARO_ENV_FILE=/dev/null
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo up stop test check fuzz bench-simulator bench-central bench-user \
-	lock clean
+.PHONY: help setup demo up stop test check fuzz bench-simulator bench-central bench-user bench-web \
+	screenshots lock clean
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | while IFS="	" read -r t d; \
@@ -54,6 +54,12 @@ bench-central: setup ## measure the central server beside its peers (10 minutes)
 
 bench-user: setup ## measure the user server beside naive ways (4 minutes)
 	@$(RUN) -m deploy.bench_user
+
+bench-web: setup ## measure the trader's pages with a long history (4 minutes)
+	@$(RUN) -m deploy.bench_pages
+
+screenshots: setup ## the demo, then pictures of every page (4 minutes, needs chromium)
+	@$(RUN) -m deploy.screenshots
 
 lock: setup ## resolve requirements/*.in again into the lock files
 	test -x .boot/bin/uv || $(PYTHON) -m pip install -q --target .boot uv

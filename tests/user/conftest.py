@@ -28,6 +28,7 @@ def floor(db: None, monkeypatch: pytest.MonkeyPatch) -> Iterator[Floor]:
         "user_project.bots.runner.adapter_for", lambda *, account: made.exchange
     )
     monkeypatch.setattr(prices, "shared", lambda *, host, market: None)
+    monkeypatch.setattr(prices, "all_shared", lambda *, host: {})
     yield made
     if not made.damaged:
         assert made.audit() == []
@@ -42,3 +43,4 @@ def shared_price(floor: Floor, monkeypatch: pytest.MonkeyPatch) -> None:
         return floor.exchange.get_prices(markets=[market]).get(market)
 
     monkeypatch.setattr(prices, "shared", shared)
+    monkeypatch.setattr(prices, "all_shared", lambda *, host: {})

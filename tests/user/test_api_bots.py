@@ -20,7 +20,7 @@ from tests.user.factories import (
     make_story,
     make_user,
 )
-from user_project.bots import overview, services
+from user_project.bots import quotes, services
 from user_project.bots.models import Bot
 from user_project.central_api.models import CentralSnapshot
 
@@ -33,7 +33,7 @@ GOOD = {"market": "KRW-BTC", "budget": "1000000"}
 def exchange(monkeypatch: pytest.MonkeyPatch) -> QuietExchange:
     """An exchange that knows KRW-BTC."""
     quiet = QuietExchange(now=timezone.now())
-    for module in (services, overview):
+    for module in (services, quotes):
         monkeypatch.setattr(module, "adapter_for", lambda *, account: quiet)
     return quiet
 
@@ -250,7 +250,8 @@ def test_actions_follow_the_state_table(
 def test_a_bot_shows_its_numbers_with_their_time(
     alice: SimpleNamespace, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(overview.prices, "shared", lambda *, host, market: None)
+    monkeypatch.setattr(quotes.prices, "shared", lambda *, host, market: None)
+    monkeypatch.setattr(quotes.prices, "all_shared", lambda *, host: {})
     bot = make_story(alice.owner, account=alice.owner.accounts.get())
 
     body = alice.client.get(f"/api/v1/bots/{bot.pk}").json()

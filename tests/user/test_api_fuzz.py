@@ -18,7 +18,7 @@ from schemathesis.checks import CHECKS, load_all_checks
 
 from tests.user.factories import QuietExchange, make_snapshot, make_story, make_user
 from user_project.accounts import services as account_services
-from user_project.bots import overview, services
+from user_project.bots import quotes, services
 
 load_all_checks()
 pytestmark = pytest.mark.django_db
@@ -55,7 +55,7 @@ def _inside_the_transaction() -> Iterator[None]:
 def token(db: None, monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
     """An owner with a running bot, and an exchange that answers questions."""
     quiet = QuietExchange(now=timezone.now())
-    for module in (services, overview):
+    for module in (services, quotes):
         monkeypatch.setattr(module, "adapter_for", lambda *, account: quiet)
     monkeypatch.setattr(account_services, "_build", lambda **_: quiet)
     owner = make_user("alice")

@@ -14,7 +14,7 @@ from django.utils import timezone
 
 from tests.user.factories import QuietExchange, make_snapshot, make_story, make_user
 from user_project.accounts import services as account_services
-from user_project.bots import chart, overview, services
+from user_project.bots import chart, quotes, services
 from user_project.bots.models import EmergencyStop
 from user_project.notifications.models import Target
 
@@ -86,7 +86,7 @@ ADDRESSED = [r for r in OWNED if r.arguments and r.name not in SHARED]
 def world(monkeypatch: pytest.MonkeyPatch) -> SimpleNamespace:
     """Alice owns everything, Bob nothing; the exchange answers questions only."""
     exchange = QuietExchange(now=timezone.now())
-    for module in (services, overview, chart):
+    for module in (services, quotes, chart):
         monkeypatch.setattr(module, "adapter_for", lambda *, account: exchange)
     monkeypatch.setattr(
         account_services, "check_account", lambda *, account, now: exchange.check_key()

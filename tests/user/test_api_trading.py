@@ -28,7 +28,7 @@ from tests.user.factories import (
 from user_project.accounts import services as account_services
 from user_project.accounts.keys import open_keys
 from user_project.api.models import IdempotentRequest
-from user_project.bots import overview, pnl, prices, services
+from user_project.bots import pnl, prices, quotes, services
 from user_project.bots.models import Bot, Fill, LedgerEntry, Order
 from user_project.trading.orders import PriceQuote
 
@@ -41,12 +41,13 @@ FILE = Path(settings.BASE_DIR) / "docs" / "openapi" / "user-v1.yaml"
 def exchange(monkeypatch: pytest.MonkeyPatch) -> QuietExchange:
     """An exchange that answers questions, and the price everybody sees."""
     quiet = QuietExchange(now=timezone.now())
-    for module in (services, overview):
+    for module in (services, quotes):
         monkeypatch.setattr(module, "adapter_for", lambda *, account: quiet)
     quote = PriceQuote(
         market="KRW-BTC", price=Decimal(101_000_000), received_at=timezone.now()
     )
     monkeypatch.setattr(prices, "shared", lambda *, host, market: quote)
+    monkeypatch.setattr(prices, "all_shared", lambda *, host: {"KRW-BTC": quote})
     return quiet
 
 

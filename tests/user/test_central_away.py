@@ -25,6 +25,7 @@ DAY = (
 @pytest.fixture
 def no_shared_price(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(prices, "shared", lambda *, host, market: None)
+    monkeypatch.setattr(prices, "all_shared", lambda *, host: {})
 
 
 def told(floor: Floor) -> list[tuple[Any, ...]]:

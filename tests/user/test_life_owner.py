@@ -12,6 +12,7 @@ from tests.user.floor import Floor
 from tests.user.life import bought, fall, now_of
 from user_project.accounts.models import ExchangeAccount
 from user_project.bots import (
+    option_changes,
     owner_actions,
     services,
 )
@@ -122,7 +123,7 @@ class TestOptions:
             stages=3,
             take_profit=Decimal("0.05"),
         )
-        services.update_options(bot=floor.bot, options=options, now=floor.clock())
+        option_changes.update_options(bot=floor.bot, options=options, now=floor.clock())
         floor.run_often(3)
         assert now_of(cycle).plan == plan
         assert (cycle.budget, len(floor.exchange.posts)) == (1_000_000, posts)
@@ -152,7 +153,7 @@ class TestOptions:
     ) -> None:
         before = options_of(floor.bot)
         with pytest.raises(BotProblem, match=named) as refusal:
-            services.update_options(
+            option_changes.update_options(
                 bot=floor.bot, options=replace(before, **change), now=floor.clock()
             )
         assert (refusal.value.code, refusal.value.field) == (
@@ -161,7 +162,7 @@ class TestOptions:
         )
         assert options_of(Bot.objects.get()) == before
         services.stop_bot(bot=floor.bot, now=floor.clock())
-        services.update_options(
+        option_changes.update_options(
             bot=floor.bot, options=replace(before, **change), now=floor.clock()
         )
         assert options_of(Bot.objects.get()) == replace(before, **change)
@@ -172,8 +173,10 @@ class TestOptions:
             *("stage_cooldown_seconds", "resting_stages", "trailing"),
             *("stop_below_last", "break_even_after", "max_hold_hours", "crash_brake"),
         }
-        assert services.NEXT_ROUND_OPTIONS | at_once == set(services.OPTION_COLUMNS)
-        assert not services.NEXT_ROUND_OPTIONS & at_once
+        assert option_changes.NEXT_ROUND_OPTIONS | at_once == set(
+            services.OPTION_COLUMNS
+        )
+        assert not option_changes.NEXT_ROUND_OPTIONS & at_once
 
 
 class TestPreview:

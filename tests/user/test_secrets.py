@@ -16,7 +16,7 @@ from django.utils import timezone
 from tests.user.factories import QuietExchange, make_snapshot, make_story, make_user
 from user_project.accounts import services as account_services
 from user_project.accounts.models import ExchangeAccount
-from user_project.bots import overview, services
+from user_project.bots import quotes, services
 
 pytestmark = pytest.mark.django_db
 ACCESS, SECRET = "ACCESSCANARY1234567890", "SECRETCANARY0987654321"
@@ -33,7 +33,7 @@ def owner(monkeypatch: pytest.MonkeyPatch) -> Any:
     exchange = QuietExchange(now=timezone.now())
     report = exchange.check_key()
     monkeypatch.setattr(account_services, "_ask", lambda **_: report)
-    for module in (services, overview):
+    for module in (services, quotes):
         monkeypatch.setattr(module, "adapter_for", lambda *, account: exchange)
     make_snapshot(timezone.now())
     return make_user("alice", is_staff=True, is_superuser=True)

@@ -24,7 +24,7 @@ from tests.user.factories import (
 from tests.user.test_web_chart import Candled
 from user_project.accounts import services as account_services
 from user_project.bots import chart as charts
-from user_project.bots import overview, prices, services
+from user_project.bots import prices, quotes, services
 from user_project.bots.models import Bot
 from user_project.trading.orders import PriceQuote
 
@@ -53,13 +53,14 @@ def bot(db: None, monkeypatch: pytest.MonkeyPatch, settings: Any) -> Bot:
     for cache in caches.all():
         cache.clear()
     exchange = Candled(now=timezone.now())
-    for module in (charts, overview, services):
+    for module in (charts, quotes, services):
         monkeypatch.setattr(module, "adapter_for", lambda *, account: exchange)
     monkeypatch.setattr(account_services, "_build", lambda **_: exchange)
     quote = PriceQuote(
         market="KRW-BTC", price=Decimal(101_000_000), received_at=timezone.now()
     )
     monkeypatch.setattr(prices, "shared", lambda *, host, market: quote)
+    monkeypatch.setattr(prices, "all_shared", lambda *, host: {"KRW-BTC": quote})
     owner = make_user("alice", password=PASSWORD)
     make_snapshot(timezone.now())
     account = make_account(owner, reconciled_at=timezone.now())
@@ -74,10 +75,13 @@ def _log_in(page: Page, url: str) -> None:
     page.wait_for_selector(".tiles")
 
 
-@pytest.mark.parametrize("colours", ["light", "dark"])
+@pytest.mark.parametrize(
+    ("language", "colours"),
+    [("ko-KR", "light"), ("ko-KR", "dark"), ("en-US", "dark")],
+)
 @pytest.mark.parametrize("size", [PHONE, DESK], ids=["phone", "desk"])
 def test_every_page_fits_is_quiet_and_can_be_used_by_everybody(
-    live_server: Any, bot: Bot, size: dict[str, int], colours: str
+    live_server: Any, bot: Bot, size: dict[str, int], language: str, colours: str
 ) -> None:
     wrong: list[str] = []
 
@@ -96,7 +100,9 @@ def test_every_page_fits_is_quiet_and_can_be_used_by_everybody(
             page.evaluate(AXE.read_text(encoding="utf-8"))
             wrong.extend(f"{path} {one}" for one in page.evaluate(SERIOUS))
 
-    complaints = browse(live_server, walk, viewport=size, color_scheme=colours)
+    complaints = browse(
+        live_server, walk, viewport=size, color_scheme=colours, locale=language
+    )
 
     assert complaints == []
     assert wrong == []
@@ -153,4 +159,4 @@ def test_an_open_page_renews_its_numbers_by_itself(live_server: Any, bot: Bot) -
         page.wait_for_selector("#diary:has-text('방금 일어난 일')")
         assert page.input_value("input[name=amount]") == "12345"
 
-    assert browse(live_server, walk) == []
+    assert browse(live_server, walk, locale="ko-KR") == []

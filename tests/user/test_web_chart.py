@@ -62,6 +62,7 @@ def alice(monkeypatch: pytest.MonkeyPatch) -> SimpleNamespace:
     for module in (charts, overview):
         monkeypatch.setattr(module, "adapter_for", lambda *, account: exchange)
     monkeypatch.setattr(prices, "shared", lambda *, host, market: None)
+    monkeypatch.setattr(prices, "all_shared", lambda *, host: {})
     owner = make_user("alice")
     make_snapshot(timezone.now())
     bot = make_story(owner, account=make_account(owner))

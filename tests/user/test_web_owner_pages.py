@@ -31,7 +31,7 @@ from tests.user.factories import (
 )
 from user_project.accounts import services as account_services
 from user_project.accounts.keys import open_keys
-from user_project.bots import assets, overview, prices, services
+from user_project.bots import assets, overview, prices, quotes, services
 from user_project.bots.models import Bot, BotEvent, EmergencyStop, LedgerEntry
 from user_project.bots.pnl import KST
 from user_project.trading.orders import PriceQuote
@@ -50,12 +50,13 @@ def alice(monkeypatch: pytest.MonkeyPatch, settings: Any) -> SimpleNamespace:
     settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
     caches["ratelimit"].clear()
     quiet = QuietExchange(now=timezone.now())
-    for module in (services, overview):
+    for module in (services, quotes):
         monkeypatch.setattr(module, "adapter_for", lambda *, account: quiet)
     quote = PriceQuote(
         market="KRW-BTC", price=Decimal(101_000_000), received_at=timezone.now()
     )
     monkeypatch.setattr(prices, "shared", lambda *, host, market: quote)
+    monkeypatch.setattr(prices, "all_shared", lambda *, host: {"KRW-BTC": quote})
     monkeypatch.setattr(account_services, "_build", lambda **_: quiet)
     owner = make_user("alice", password=PASSWORD)
     make_snapshot(timezone.now())

@@ -25,7 +25,7 @@ from tests.user.factories import (
     make_story,
     make_user,
 )
-from user_project.bots import overview, services
+from user_project.bots import quotes, services
 from user_project.bots.models import Bot
 from user_project.central_api.models import CentralSnapshot
 
@@ -47,9 +47,10 @@ FORM = {
 def alice(monkeypatch: pytest.MonkeyPatch) -> SimpleNamespace:
     """An owner with one account, logged in; BTC stands at 101 million won."""
     quiet = QuietExchange(now=timezone.now())
-    for module in (services, overview):
+    for module in (services, quotes):
         monkeypatch.setattr(module, "adapter_for", lambda *, account: quiet)
-    monkeypatch.setattr(overview.prices, "shared", lambda *, host, market: None)
+    monkeypatch.setattr(quotes.prices, "shared", lambda *, host, market: None)
+    monkeypatch.setattr(quotes.prices, "all_shared", lambda *, host: {})
     owner = make_user("alice")
     account = make_account(owner)
     make_snapshot(timezone.now())
@@ -172,9 +173,9 @@ def test_without_a_price_the_page_shows_a_dash_and_no_guess(
     alice: SimpleNamespace, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def unreachable(*, account: Any) -> None:
-        raise overview.AccountProblem("X", "거래소에 연결할 수 없습니다.")
+        raise quotes.AccountProblem("X", "거래소에 연결할 수 없습니다.")
 
-    monkeypatch.setattr(overview, "adapter_for", unreachable)
+    monkeypatch.setattr(quotes, "adapter_for", unreachable)
     make_story(alice.owner, account=alice.account)
 
     page = alice.client.get(reverse("home"))

@@ -6,6 +6,8 @@ import re
 from typing import Final
 from urllib.parse import urlsplit
 
+from django.utils.translation import gettext as _
+
 from common.upbit import HOST_SUFFIX
 
 LIVE_ADDRESS: Final = f"https://api.{HOST_SUFFIX}"
@@ -23,16 +25,16 @@ def is_real_upbit(*, base_url: str) -> bool:
 def host_problem(*, mode: str, base_url: str) -> str | None:
     """Return the sentence that names the remedy, None when mode and host agree."""
     if _PLAIN_ADDRESS.fullmatch(base_url) is None:
-        return (
-            "거래소 주소는 http://127.0.0.1:9000 처럼 http(s)://호스트:포트 로만"
-            " 적으세요. 사용자 이름, 경로, 한글이나 특수 문자는 쓸 수 없습니다."
+        return _(
+            "거래소 주소는 http://127.0.0.1:9000 처럼 http(s)://호스트:포트 로만 적으세요. 사용자 이름, 경로, 한글이나 특수 문자는 쓸 수 없습니다."
         )
     real = is_real_upbit(base_url=base_url)
     if mode == "paper" and real:
-        return (
-            "모의투자 계정은 실제 업비트 주소를 쓸 수 없습니다."
-            " 시뮬레이터 주소(UPBIT_BASE_URL)를 쓰세요."
+        return _(
+            "모의투자 계정은 실제 업비트 주소를 쓸 수 없습니다. 시뮬레이터 주소(UPBIT_BASE_URL)를 쓰세요."
         )
     if mode == "live" and not (real and base_url.lower().startswith("https://")):
-        return f"실전투자 계정은 {LIVE_ADDRESS} 만 쓸 수 있습니다."
+        return _("실전투자 계정은 %(LIVE_ADDRESS)s 만 쓸 수 있습니다.") % {
+            "LIVE_ADDRESS": LIVE_ADDRESS
+        }
     return None

@@ -12,6 +12,7 @@ from typing import Final, NoReturn
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from django.conf import settings
+from django.utils.translation import gettext as _
 
 from user_project.accounts.models import ExchangeAccount
 
@@ -79,15 +80,17 @@ def open_text(sealed: bytes, /, *, context: str) -> str:
         envelope = json.loads(sealed)
         if envelope["kek"] != _kek_id():
             raise KeysUnreadable(
-                "키를 저장할 때와 다른 DANTARO_KEYS_KEK입니다. 그때의 값을 되돌리거나,"
-                " 그 값을 DANTARO_KEYS_KEK_OLD에 넣고 `manage_user.py rotate_keks`를"
-                " 하거나, 거래소 키를 다시 입력하세요."
+                _(
+                    "키를 저장할 때와 다른 DANTARO_KEYS_KEK입니다. 그때의 값을 되돌리거나, 그 값을 DANTARO_KEYS_KEK_OLD에 넣고 `manage_user.py rotate_keks`를 하거나, 거래소 키를 다시 입력하세요."
+                )
             )
         data_key = _decrypt(settings.KEYS_KEK, envelope["wrapped"], f"{context}|key")
         return _decrypt(data_key, envelope["sealed"], f"{context}|keys").decode()
     except (InvalidTag, ValueError, KeyError, TypeError) as error:
         raise KeysUnreadable(
-            "저장된 키가 손상되었거나 다른 계정의 것입니다. 거래소 키를 다시 입력하세요."
+            _(
+                "저장된 키가 손상되었거나 다른 계정의 것입니다. 거래소 키를 다시 입력하세요."
+            )
         ) from error
 
 
@@ -104,8 +107,9 @@ def rewrap_text(sealed: bytes, /, *, context: str, old_kek: bytes) -> bytes | No
         data_key = _decrypt(old_kek, envelope["wrapped"], f"{context}|key")
     except (InvalidTag, ValueError, KeyError, TypeError) as error:
         raise KeysUnreadable(
-            "DANTARO_KEYS_KEK_OLD로 열리지 않습니다. 키를 저장할 때의 값을 넣거나 거래소"
-            " 키를 다시 입력하세요."
+            _(
+                "DANTARO_KEYS_KEK_OLD로 열리지 않습니다. 키를 저장할 때의 값을 넣거나 거래소 키를 다시 입력하세요."
+            )
         ) from error
     envelope["kek"] = _kek_id()
     envelope["wrapped"] = _encrypt(settings.KEYS_KEK, data_key, f"{context}|key")

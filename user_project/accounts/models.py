@@ -8,6 +8,7 @@ from typing import Any
 from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.db import models
+from django.utils.translation import gettext_lazy as _
 
 from user_project.accounts.hosts import host_problem
 
@@ -15,8 +16,8 @@ from user_project.accounts.hosts import host_problem
 class AccountMode(models.TextChoices):
     """Paper trades against the simulator's hosts only, live against Upbit's only."""
 
-    PAPER = "paper", "모의투자"
-    LIVE = "live", "실전투자"
+    PAPER = "paper", _("모의투자")
+    LIVE = "live", _("실전투자")
 
 
 class ExchangeAccountQuerySet(models.QuerySet["ExchangeAccount"]):
@@ -55,14 +56,14 @@ class ExchangeAccount(models.Model):
     kill_switch_at = models.DateTimeField("비상 정지", null=True, blank=True)
     kill_switch_reason = models.CharField("비상 정지 사유", max_length=200, blank=True)
     cap_budget = models.DecimalField(
-        "투자 한도(원)", max_digits=20, decimal_places=0, null=True, blank=True
+        _("투자 한도(원)"), max_digits=20, decimal_places=0, null=True, blank=True
     )
     """Most won that the budgets of the open rounds may sum to; empty is no cap."""
     cap_coin = models.DecimalField(
-        "코인당 한도(원)", max_digits=20, decimal_places=0, null=True, blank=True
+        _("코인당 한도(원)"), max_digits=20, decimal_places=0, null=True, blank=True
     )
     cap_cycles = models.PositiveSmallIntegerField(
-        "동시 진행 회차", null=True, blank=True
+        _("동시 진행 회차"), null=True, blank=True
     )
     balances = models.JSONField("잔고", default=dict, editable=False)
     """Currency -> (free, locked) as exact text, as the exchange said when last compared."""

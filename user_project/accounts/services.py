@@ -12,6 +12,7 @@ from typing import Any, Final
 
 from django.conf import settings
 from django.db import IntegrityError, transaction
+from django.utils.translation import gettext as _
 
 from user_project.accounts import key_reports
 from user_project.accounts.hosts import host_problem
@@ -69,8 +70,9 @@ def create_account(
     if mode == AccountMode.LIVE and not settings.LIVE_TRADING:
         raise AccountProblem(
             "LIVE_OFF",
-            "이 서버는 실전투자가 꺼져 있습니다. 운영자가 DANTARO_LIVE_TRADING=1로 켠 뒤에"
-            " 실전투자 계정을 만드세요.",
+            _(
+                "이 서버는 실전투자가 꺼져 있습니다. 운영자가 DANTARO_LIVE_TRADING=1로 켠 뒤에 실전투자 계정을 만드세요."
+            ),
             field="mode",
         )
     access_key = _checked_key(access_key, field="access_key")
@@ -186,7 +188,10 @@ def _checked_name(*, owner: Any, name: str) -> str:
     if not 0 < len(name) <= NAME_LENGTH:
         raise AccountProblem(
             "INVALID_NAME",
-            f"계정 이름은 1자에서 {NAME_LENGTH}자까지입니다.",
+            (
+                _("계정 이름은 1자에서 %(NAME_LENGTH)s자까지입니다.")
+                % {"NAME_LENGTH": NAME_LENGTH}
+            ),
             field="name",
         )
     if ExchangeAccount.objects.for_user(owner).filter(name=name).exists():
@@ -197,7 +202,7 @@ def _checked_name(*, owner: Any, name: str) -> str:
 def _name_taken(name: str) -> AccountProblem:
     return AccountProblem(
         "NAME_TAKEN",
-        f"'{name}' 계정이 이미 있습니다. 다른 이름을 쓰세요.",
+        (_("'%(name)s' 계정이 이미 있습니다. 다른 이름을 쓰세요.") % {"name": name}),
         field="name",
     )
 
@@ -206,12 +211,12 @@ def _checked_key(key: str, *, field: str) -> str:
     key = key.strip()
     if not key:
         raise AccountProblem(
-            "KEYS_MISSING", "Access key와 Secret key를 모두 입력하세요.", field=field
+            "KEYS_MISSING", _("Access key와 Secret key를 모두 입력하세요."), field=field
         )
     if not key.isascii() or not key.isprintable() or " " in key:
         raise AccountProblem(
             "KEY_MALFORMED",
-            "키에 쓸 수 없는 글자가 있습니다. 거래소에서 그대로 복사해 넣으세요.",
+            _("키에 쓸 수 없는 글자가 있습니다. 거래소에서 그대로 복사해 넣으세요."),
             field=field,
         )
     return key
@@ -240,7 +245,9 @@ def _check_mode(*, exchange: str, mode: str, base_url: str) -> None:
     if exchange not in EXCHANGES:
         known = ", ".join(sorted(EXCHANGES))
         raise AccountProblem(
-            "UNKNOWN_EXCHANGE", f"쓸 수 있는 거래소: {known}", field="exchange"
+            "UNKNOWN_EXCHANGE",
+            (_("쓸 수 있는 거래소: %(known)s") % {"known": known}),
+            field="exchange",
         )
     problem = host_problem(mode=mode, base_url=base_url)
     if problem:
@@ -256,8 +263,12 @@ def _ask(*, account: ExchangeAccount, keys: ExchangeKeys, now: datetime) -> KeyR
     except ExchangeError as error:
         raise AccountProblem(
             "EXCHANGE_UNREACHABLE",
-            f"{account.base_url} 에서 답을 받지 못해 키를 확인하지 못했습니다."
-            " 거래소 주소와 네트워크를 확인하고 다시 하세요.",
+            (
+                _(
+                    "%(base_url)s 에서 답을 받지 못해 키를 확인하지 못했습니다. 거래소 주소와 네트워크를 확인하고 다시 하세요."
+                )
+                % {"base_url": account.base_url}
+            ),
             field="base_url",
         ) from error
     if not report.accepted:

@@ -26,7 +26,13 @@ from user_project.api.inputs import (
     TakeProfitInput,
 )
 from user_project.api.rows import BotRow, BotStatus, CycleRow, PreviewRow
-from user_project.bots import overview, owner_actions, services, switches
+from user_project.bots import (
+    option_changes,
+    overview,
+    owner_actions,
+    services,
+    switches,
+)
 from user_project.bots.models import Bot
 from user_project.bots.options import options_of
 
@@ -107,7 +113,9 @@ class BotViewSet(IdempotentPosts, mixins.ListModelMixin, viewsets.GenericViewSet
         bot = self.get_object()
         form = self._form(BotChange)
         options = replace(options_of(bot), **form.changes())
-        changed = services.update_options(bot=bot, options=options, now=timezone.now())
+        changed = option_changes.update_options(
+            bot=bot, options=options, now=timezone.now()
+        )
         return self._status(changed)
 
     @extend_schema(request=None, responses=BotStatus)

@@ -7,6 +7,7 @@ from typing import Any
 
 from django.db import models
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import gettext_lazy as _lazy
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
@@ -76,7 +77,9 @@ class AccountRow(ModelRows):
             "properties": {"drop": {"type": "string"}, "weight": {"type": "string"}},
             "required": ["drop", "weight"],
         },
-        "description": "차수마다 하락폭(0~1)과 비중. Ratio below the first price, weight.",
+        "description": _lazy(
+            "차수마다 하락폭(0~1)과 비중. Ratio below the first price, weight."
+        ),
     }
 )
 class OwnTable(serializers.JSONField):

@@ -6,6 +6,8 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
+from django.utils.translation import gettext as _
+
 from common.money import plain
 from user_project.bots import booking, events
 from user_project.bots.models import Adjustment, Bot, Cycle, LedgerEntry
@@ -38,9 +40,22 @@ def release(*, bot: Bot, cycle: Cycle, by: Any, now: datetime) -> Cycle:
         bot=bot,
         cycle=cycle,
         kind="cycle.released",
-        message=f"{cycle.seq}회차를 팔지 않고 끝냈습니다. 코인 {plain(handed_over)}개는"
-        " 소유자의 것입니다."
-        + (f" 사라진 {plain(missing)}개는 손실로 적었습니다." if missing else ""),
+        message=lambda: (
+            (
+                _(
+                    "%(seq)s회차를 팔지 않고 끝냈습니다. 코인 %(handed_over)s개는 소유자의 것입니다."
+                )
+                % {"seq": cycle.seq, "handed_over": plain(handed_over)}
+            )
+            + (
+                (
+                    _(" 사라진 %(missing)s개는 손실로 적었습니다.")
+                    % {"missing": plain(missing)}
+                )
+                if missing
+                else ""
+            )
+        ),
         by=str(by or ""),
     )
     return cycle

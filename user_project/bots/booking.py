@@ -7,6 +7,8 @@ from datetime import datetime, timedelta
 from decimal import Decimal, localcontext
 from typing import Any, Final
 
+from django.utils.translation import gettext as _
+
 from user_project.bots import events, wording
 from user_project.bots.models import Cycle, Fill, LedgerEntry, Order
 from user_project.trading import ledger
@@ -143,7 +145,7 @@ def _book_new_trades(*, order: Order, cycle: Cycle, view: OrderView) -> None:
         order=order,
         cycle=cycle,
         kind="order.fill",
-        message=_fill_sentence(order, fresh),
+        message=lambda: _fill_sentence(order, fresh),
         volume=str(sum((t.volume for t in fresh), Decimal(0))),
         funds=str(sum((t.funds for t in fresh), Decimal(0))),
         fee=str(sum(fees, Decimal(0))),
@@ -231,18 +233,25 @@ def _advance(*, order: Order, view: OrderView, now: datetime) -> None:
             bot=order.bot,
             order=order,
             kind="order.cancelled",
-            message=f"{order.stage_name} 주문을 거두었습니다.",
+            message=lambda: (
+                _("%(stage_name)s 주문을 거두었습니다.")
+                % {"stage_name": order.stage_name}
+            ),
         )
 
 
 def _record_resting(order: Order) -> None:
-    if order.price is None:
+    price = order.price
+    if price is None:
         return
     events.record(
         bot=order.bot,
         order=order,
         kind="order.open",
-        message=f"{order.stage_name} 주문: {wording.price_text(order.price)}",
+        message=lambda: (
+            _("%(stage_name)s 주문: %(price)s")
+            % {"stage_name": order.stage_name, "price": wording.price_text(price)}
+        ),
     )
 
 
@@ -269,4 +278,8 @@ def _fill_sentence(order: Order, trades: Sequence[Trade]) -> str:
     prices = wording.price_text(low)
     if high != low:
         prices += f" ~ {wording.price_text(high)}"
-    return f"{order.stage_name} 체결: {prices}, {wording.won(funds)}"
+    return _("%(stage_name)s 체결: %(prices)s, %(funds)s") % {
+        "stage_name": order.stage_name,
+        "prices": prices,
+        "funds": wording.won(funds),
+    }

@@ -9,6 +9,7 @@ from decimal import Decimal
 from typing import Any, Final
 
 from django.core.cache import cache
+from django.utils.translation import gettext as _
 
 from common.money import plain
 from user_project.accounts.services import AccountProblem, adapter_for
@@ -76,7 +77,7 @@ def chart(*, bot: Bot, unit: int, now: datetime) -> Chart:
 
 def _candles(bot: Bot, *, market: str, unit: int) -> tuple[list[Candle], str]:
     if not market:
-        return [], "코인이 정해지면 차트가 나옵니다."
+        return [], _("코인이 정해지면 차트가 나옵니다.")
     key = f"candles:{bot.account.base_url}:{market}:{unit}"
     known = cache.get(key)
     if known is not None:
@@ -85,7 +86,7 @@ def _candles(bot: Bot, *, market: str, unit: int) -> tuple[list[Candle], str]:
         adapter = adapter_for(account=bot.account)
         found = adapter.get_candles(market=market, unit=unit, count=COUNT)
     except (AccountProblem, ExchangeError):
-        return [], "거래소에서 캔들을 받지 못했습니다. 잠시 뒤 다시 시도합니다."
+        return [], _("거래소에서 캔들을 받지 못했습니다. 잠시 뒤 다시 시도합니다.")
     cache.set(key, [_written(candle) for candle in found], KEPT.total_seconds())
     return found, ""
 
@@ -110,19 +111,19 @@ def _supports(market: str, /) -> Iterator[Line]:
     levels = snapshot.bundle.support_levels.get(market) if snapshot else None
     for level in levels.levels.values() if levels else ():
         if level.price is not None:
-            label = f"지지 {level.horizon_days}일"
+            label = _("지지 %(horizon_days)s일") % {"horizon_days": level.horizon_days}
             yield Line(kind="support", label=label, price=level.price)
 
 
 def _own(view: overview.BotView, /) -> Iterator[Line]:
     for stage in view.stages:
         done = stage.state == "filled"
-        label = f"{stage.stage}차"
+        label = _("%(stage)s차") % {"stage": stage.stage}
         yield Line(kind="stage", label=label, price=stage.price, done=done)
     named: list[tuple[str, str, Decimal | None]] = [
-        ("average", "평단", view.average),
-        ("take_profit", "익절", view.take_profit_price),
-        ("stop", "손절", view.stop_price),
+        ("average", _("평단"), view.average),
+        ("take_profit", _("익절"), view.take_profit_price),
+        ("stop", _("손절"), view.stop_price),
     ]
     for kind, label, price in named:
         if price is not None:

@@ -6,6 +6,8 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 from django.db import models
+from django.utils.translation import gettext_lazy
+from django.utils.translation import gettext_noop as _noop
 
 from common.wire import Level
 from user_project.trading import lifecycle
@@ -19,73 +21,79 @@ if TYPE_CHECKING:
     MaybeAmount = models.DecimalField[Decimal | None, Decimal | None]
 
 
-def _choices(labels: dict[str, str]) -> list[tuple[str, str]]:
-    return list(labels.items())
+def _choices(labels: dict[str, str]) -> list[tuple[str, Any]]:
+    return [(value, gettext_lazy(label)) for value, label in labels.items()]
 
 
 BOT_STATES = _choices(
     {
-        lifecycle.BotState.DRAFT: "준비",
-        lifecycle.BotState.RUNNING: "실행 중",
-        lifecycle.BotState.PAUSED: "일시정지",
-        lifecycle.BotState.FINISHING: "이번 회차까지",
-        lifecycle.BotState.STOPPED: "정지",
-        lifecycle.BotState.HALTED: "확인 필요",
+        lifecycle.BotState.DRAFT: _noop("준비"),
+        lifecycle.BotState.RUNNING: _noop("실행 중"),
+        lifecycle.BotState.PAUSED: _noop("일시정지"),
+        lifecycle.BotState.FINISHING: _noop("이번 회차까지"),
+        lifecycle.BotState.STOPPED: _noop("정지"),
+        lifecycle.BotState.HALTED: _noop("확인 필요"),
     }
 )
 CYCLE_STATES = _choices(
     {
-        lifecycle.CycleState.PLANNED: "계획",
-        lifecycle.CycleState.OPENING: "첫 매수 중",
-        lifecycle.CycleState.OPEN: "보유 중",
-        lifecycle.CycleState.CLOSING: "정리 중",
-        lifecycle.CycleState.FROZEN: "동결",
-        lifecycle.CycleState.CLOSED: "종료",
-        lifecycle.CycleState.ABORTED: "취소",
+        lifecycle.CycleState.PLANNED: _noop("계획"),
+        lifecycle.CycleState.OPENING: _noop("첫 매수 중"),
+        lifecycle.CycleState.OPEN: _noop("보유 중"),
+        lifecycle.CycleState.CLOSING: _noop("정리 중"),
+        lifecycle.CycleState.FROZEN: _noop("동결"),
+        lifecycle.CycleState.CLOSED: _noop("종료"),
+        lifecycle.CycleState.ABORTED: _noop("취소"),
     }
 )
 ORDER_STATES = _choices(
     {
-        lifecycle.OrderState.INTENT: "보내기 전",
-        lifecycle.OrderState.POSTING: "보내는 중",
-        lifecycle.OrderState.UNKNOWN: "확인 중",
-        lifecycle.OrderState.OPEN: "미체결",
-        lifecycle.OrderState.CANCELLING: "취소 중",
-        lifecycle.OrderState.ABANDONED_WATCH: "감시 중",
-        lifecycle.OrderState.FILLED: "체결",
-        lifecycle.OrderState.CANCELLED: "취소됨",
-        lifecycle.OrderState.REFUSED: "거부됨",
-        lifecycle.OrderState.BURNED: "접수 안 됨",
+        lifecycle.OrderState.INTENT: _noop("보내기 전"),
+        lifecycle.OrderState.POSTING: _noop("보내는 중"),
+        lifecycle.OrderState.UNKNOWN: _noop("확인 중"),
+        lifecycle.OrderState.OPEN: _noop("미체결"),
+        lifecycle.OrderState.CANCELLING: _noop("취소 중"),
+        lifecycle.OrderState.ABANDONED_WATCH: _noop("감시 중"),
+        lifecycle.OrderState.FILLED: _noop("체결"),
+        lifecycle.OrderState.CANCELLED: _noop("취소됨"),
+        lifecycle.OrderState.REFUSED: _noop("거부됨"),
+        lifecycle.OrderState.BURNED: _noop("접수 안 됨"),
     }
 )
-SIDES = _choices({Side.BID: "매수", Side.ASK: "매도"})
-KINDS = _choices({OrderKind.LIMIT: "지정가", OrderKind.MARKET: "시장가"})
-SHAPES = _choices({Shape.GEOMETRIC: "배수", Shape.EQUAL: "균등", Shape.LINEAR: "선형"})
+SIDES = _choices({Side.BID: _noop("매수"), Side.ASK: _noop("매도")})
+KINDS = _choices({OrderKind.LIMIT: _noop("지정가"), OrderKind.MARKET: _noop("시장가")})
+SHAPES = _choices(
+    {
+        Shape.GEOMETRIC: _noop("배수"),
+        Shape.EQUAL: _noop("균등"),
+        Shape.LINEAR: _noop("선형"),
+    }
+)
 LEVELS = _choices(
     {
-        Level.AGGRESSIVE: "공격적 (7일)",
-        Level.MODERATE: "보통 (30일)",
-        Level.CONSERVATIVE: "보수적 (90일)",
+        Level.AGGRESSIVE: _noop("공격적 (7일)"),
+        Level.MODERATE: _noop("보통 (30일)"),
+        Level.CONSERVATIVE: _noop("보수적 (90일)"),
     }
 )
 REENTRIES = _choices(
     {
-        "reset": "쉬는 시간 뒤 바로",
-        "last_sell": "지난 매도가 이하에서",
-        "last_buy": "지난 첫 매수가 이하에서",
-        "support": "지지선 가까이에서",
+        "reset": _noop("쉬는 시간 뒤 바로"),
+        "last_sell": _noop("지난 매도가 이하에서"),
+        "last_buy": _noop("지난 첫 매수가 이하에서"),
+        "support": _noop("지지선 가까이에서"),
     }
 )
 EXIT_REASONS = _choices(
     {
-        ExitReason.TAKE_PROFIT: "익절",
-        ExitReason.TRAILING: "추적 익절",
-        ExitReason.STOP_LOSS: "손절",
-        ExitReason.BREAK_EVEN: "본전 보호",
-        ExitReason.MAX_HOLD: "보유 기한",
-        ExitReason.OWNER: "소유자 매도",
-        ExitReason.EMERGENCY: "비상 매도",
-        ExitReason.RELEASED: "코인 이관",
+        ExitReason.TAKE_PROFIT: _noop("익절"),
+        ExitReason.TRAILING: _noop("추적 익절"),
+        ExitReason.STOP_LOSS: _noop("손절"),
+        ExitReason.BREAK_EVEN: _noop("본전 보호"),
+        ExitReason.MAX_HOLD: _noop("보유 기한"),
+        ExitReason.OWNER: _noop("소유자 매도"),
+        ExitReason.EMERGENCY: _noop("비상 매도"),
+        ExitReason.RELEASED: _noop("코인 이관"),
     }
 )
 

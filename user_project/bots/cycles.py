@@ -12,6 +12,7 @@ from uuid import UUID
 from django.conf import settings
 from django.db import transaction
 from django.db.models import Max
+from django.utils.translation import gettext as _
 
 from common.money import MarketRules
 from user_project.bots import (
@@ -223,7 +224,7 @@ def start(*, desk: Desk) -> Cycle:
             bot=locked,
             cycle=cycle,
             kind="cycle.planned",
-            message=_plan_sentence(seq, proposal),
+            message=lambda: _plan_sentence(seq, proposal),
             run_id=proposal.bundle.run_id,
         )
     return cycle
@@ -285,11 +286,15 @@ def _propose(*, desk: Desk, seq: int, now: datetime) -> planning.Proposal:
 
 def _plan_sentence(seq: int, proposal: planning.Proposal) -> str:
     stages = proposal.plan.stages
-    return (
-        f"{seq}회차 계획: {proposal.state.korean_name} {len(stages)}차, "
-        f"{wording.price_text(stages[0].price)}부터 "
-        f"{wording.price_text(stages[-1].price)}까지"
-    )
+    return _(
+        "%(seq)s회차 계획: %(korean_name)s %(stages)s차, %(price)s부터 %(price2)s까지"
+    ) % {
+        "seq": seq,
+        "korean_name": proposal.state.korean_name,
+        "stages": len(stages),
+        "price": wording.price_text(stages[0].price),
+        "price2": wording.price_text(stages[-1].price),
+    }
 
 
 def close(*, desk: Desk, cycle: Cycle) -> None:
@@ -302,14 +307,20 @@ def close(*, desk: Desk, cycle: Cycle) -> None:
         cycle.exit_reason = cycle.exit_reason or ExitReason.TAKE_PROFIT.value
         cycle.save()
         _free_market(bot)
-        name = cycle.get_exit_reason_display()
-        word = "순이익" if cycle.profit >= 0 else "손실"
         events.record(
             bot=bot,
             cycle=cycle,
             kind="cycle.closed",
-            message=f"{cycle.seq}회차 {name}: {word} {wording.won(abs(cycle.profit))}"
-            f" ({wording.percent(cycle.profit / cycle.spent)})",
+            message=lambda: (
+                _("%(seq)s회차 %(name)s: %(word)s %(won)s (%(percent)s)")
+                % {
+                    "seq": cycle.seq,
+                    "name": cycle.get_exit_reason_display(),
+                    "word": _("순이익") if cycle.profit >= 0 else _("손실"),
+                    "won": wording.won(abs(cycle.profit)),
+                    "percent": wording.percent(cycle.profit / cycle.spent),
+                }
+            ),
             profit=str(cycle.profit),
             exit_reason=cycle.exit_reason,
         )
@@ -329,7 +340,10 @@ def abort(*, desk: Desk, cycle: Cycle, reason: Why) -> None:
             bot=bot,
             cycle=cycle,
             kind="cycle.aborted",
-            message=f"{cycle.seq}회차를 사지 않고 끝냅니다. {wording.REASONS[reason]}",
+            message=lambda: (
+                _("%(seq)s회차를 사지 않고 끝냅니다. %(n)s")
+                % {"seq": cycle.seq, "n": wording.reason_text(reason)}
+            ),
             reason=reason.value,
         )
 

@@ -12,6 +12,7 @@ import redis
 from django.conf import settings
 from django.db import DatabaseError, connection
 from django.db.migrations.executor import MigrationExecutor
+from django.utils.translation import gettext as _
 
 from user_project.accounts import key_reports
 from user_project.accounts.keys import KeysUnreadable, open_keys
@@ -51,7 +52,9 @@ def examine(*, now: datetime, asking: bool = True) -> list[Check]:
     try:
         database = _database()
     except DatabaseError as error:
-        text = f"연결할 수 없습니다: {str(error).strip()}. DATABASE_URL을 확인하세요."
+        text = _("연결할 수 없습니다: %(strip)s. DATABASE_URL을 확인하세요.") % {
+            "strip": str(error).strip()
+        }
         return [Check(name="database", level=FAIL, text=text)]
     parts: tuple[Callable[[datetime], Iterator[Check]], ...] = (
         *(_redis, _queues, _central, _orders, _switches),
@@ -64,9 +67,11 @@ def _database() -> Check:
     executor = MigrationExecutor(connection)
     missing = executor.migration_plan(executor.loader.graph.leaf_nodes())
     if missing:
-        text = f"마이그레이션 {len(missing)}개 남음. `manage_user.py migrate`를 하세요."
+        text = _(
+            "마이그레이션 %(missing)s개 남음. `manage_user.py migrate`를 하세요."
+        ) % {"missing": len(missing)}
         return Check(name="database", level=FAIL, text=text)
-    return Check(name="database", level=OK, text="연결됨, 마이그레이션 최신")
+    return Check(name="database", level=OK, text=_("연결됨, 마이그레이션 최신"))
 
 
 def _redis(now: datetime) -> Iterator[Check]:
@@ -74,10 +79,12 @@ def _redis(now: datetime) -> Iterator[Check]:
         with redis.Redis.from_url(settings.REDIS_URL, socket_timeout=2) as client:
             client.ping()
     except redis.RedisError as error:
-        text = f"응답이 없습니다: {error}. 그동안 봇을 깨울 수 없습니다."
+        text = _("응답이 없습니다: %(error)s. 그동안 봇을 깨울 수 없습니다.") % {
+            "error": error
+        }
         yield Check(name="redis", level=FAIL, text=text)
     else:
-        yield Check(name="redis", level=OK, text="응답함")
+        yield Check(name="redis", level=OK, text=_("응답함"))
 
 
 def _queues(now: datetime) -> Iterator[Check]:
@@ -87,9 +94,13 @@ def _queues(now: datetime) -> Iterator[Check]:
         at = seen.get(queue)
         if at is not None and now - at <= SILENT:
             age = int((now - at).total_seconds())
-            yield Check(name=f"queue {queue}", level=OK, text=f"{age}초 전 응답")
+            yield Check(
+                name=f"queue {queue}",
+                level=OK,
+                text=(_("%(age)s초 전 응답") % {"age": age}),
+            )
         else:
-            text = (
+            text = _(
                 "작업자가 응답하지 않습니다. 작업자와 watch가 켜져 있는지 확인하세요."
             )
             yield Check(name=f"queue {queue}", level=FAIL, text=text)
@@ -104,17 +115,26 @@ def _central(now: datetime) -> Iterator[Check]:
 def account_health(*, account: ExchangeAccount, now: datetime) -> tuple[str, str]:
     """Return level and words from what the workers wrote down; nobody is asked."""
     if account.quarantined_at:
-        return FAIL, f"격리됨: {account.quarantine_reason}"
+        return FAIL, (
+            _("격리됨: %(quarantine_reason)s")
+            % {"quarantine_reason": account.quarantine_reason}
+        )
     if account.key_problem:
         return FAIL, account.key_problem
     last = account.reconciled_at
     if last is None or now - last > RECONCILE_MAX_AGE:
-        return FAIL, f"최근에 대조하지 않았습니다. {_why_not_compared(account)}"
+        return FAIL, (
+            _("최근에 대조하지 않았습니다. %(account)s")
+            % {"account": _why_not_compared(account)}
+        )
     expires = account.key_expires_at
     if expires is not None and expires - now <= KEY_WARNING:
         days = max((expires - now).days, 0)
-        return WARN, f"키가 {days}일 뒤 만료됩니다. 거래소에서 새 키를 만들어 바꾸세요."
-    return OK, "정상"
+        return WARN, (
+            _("키가 %(days)s일 뒤 만료됩니다. 거래소에서 새 키를 만들어 바꾸세요.")
+            % {"days": days}
+        )
+    return OK, _("정상")
 
 
 def _why_not_compared(account: ExchangeAccount, /) -> str:
@@ -122,13 +142,13 @@ def _why_not_compared(account: ExchangeAccount, /) -> str:
         open_keys(account=account)
     except KeysUnreadable as problem:
         return str(problem)
-    return "`manage_user.py reconcile --apply`를 하세요."
+    return _("`manage_user.py reconcile --apply`를 하세요.")
 
 
 def _accounts(now: datetime, *, asking: bool) -> Iterator[Check]:
     accounts = ExchangeAccount.objects.all()
     if not accounts:
-        text = "계정이 없습니다. `manage_user.py create_account`로 추가하세요."
+        text = _("계정이 없습니다. `manage_user.py create_account`로 추가하세요.")
         yield Check(name="accounts", level=WARN, text=text)
     for account in accounts:
         level, text = account_health(account=account, now=now)
@@ -136,7 +156,7 @@ def _accounts(now: datetime, *, asking: bool) -> Iterator[Check]:
             problem = _answer_of(account)
             level, text = (FAIL, problem) if problem else (level, text)
             if level == OK:
-                text = "키가 열리고 거래소가 답함"
+                text = _("키가 열리고 거래소가 답함")
         yield Check(name=f"account {account.name}", level=level, text=text)
 
 
@@ -149,7 +169,7 @@ def _answer_of(account: ExchangeAccount, /) -> str:
     except (KeysUnreadable, AccountProblem, ExchangeError) as error:
         return str(error)
     if abs(adapter.clock_offset) > cycles.CLOCK_LIMIT:
-        return wording.REASONS[Why.CLOCK_OFF]
+        return wording.reason_text(Why.CLOCK_OFF)
     return ""
 
 
@@ -159,18 +179,25 @@ def _orders(now: datetime) -> Iterator[Check]:
         created_at__lt=now - UNSETTLED,
     ).count()
     if doubtful:
-        text = f"10분 넘게 결과를 모르는 주문 {doubtful}건. 관리자 화면에서 확인하세요."
+        text = _(
+            "10분 넘게 결과를 모르는 주문 %(doubtful)s건. 관리자 화면에서 확인하세요."
+        ) % {"doubtful": doubtful}
         yield Check(name="orders", level=FAIL, text=text)
     else:
-        yield Check(name="orders", level=OK, text="결과를 모르는 주문 없음")
+        yield Check(name="orders", level=OK, text=_("결과를 모르는 주문 없음"))
 
 
 def _switches(now: datetime) -> Iterator[Check]:
     if server_switch().kill_switch_at:
-        text = "서버 비상 정지가 켜져 있습니다. 관리자 화면에서 끕니다."
+        text = _("서버 비상 정지가 켜져 있습니다. 관리자 화면에서 끕니다.")
         yield Check(name="kill switch", level=WARN, text=text)
     for brake in Brake.objects.filter(until__gt=now):
-        text = f"{brake.reason}: {brake.until:%H:%M}까지 새 차수를 사지 않습니다."
+        text = _("%(reason)s: %(until)s까지 새 차수를 사지 않습니다.") % {
+            "reason": brake.reason,
+            "until": f"{brake.until:%H:%M}",
+        }
         yield Check(name="brake", level=WARN, text=text)
-    live = "켜짐" if settings.LIVE_TRADING else "꺼짐"
-    yield Check(name="live trading", level=OK, text=f"서버 스위치 {live}")
+    live = _("켜짐") if settings.LIVE_TRADING else _("꺼짐")
+    yield Check(
+        name="live trading", level=OK, text=(_("서버 스위치 %(live)s") % {"live": live})
+    )

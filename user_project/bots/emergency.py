@@ -10,6 +10,7 @@ from typing import Any, Final
 from uuid import UUID
 
 from django.db import transaction
+from django.utils.translation import gettext as _
 
 from common.money import plain
 from user_project.accounts.models import ExchangeAccount
@@ -106,7 +107,7 @@ def stop_everything(
     effects = preview_stop(owner=owner, account=account, sell_all=sell_all)
     for target in _switches(owner, account):
         switches.set_kill_switch(
-            target=target, on=True, reason="비상 정지", by=by, now=now
+            target=target, on=True, reason=_("비상 정지"), by=by, now=now
         )
     for effect in effects:
         _stop(bot_id=effect.bot_id, sell=effect.sells, now=now)
@@ -212,24 +213,30 @@ def _result(bot: Bot, *, sells: bool) -> Result:
     buys = live.filter(side=Side.BID).count()
     held = cycle.volume if cycle else Decimal(0)
     if buys:
-        done, text = False, f"매수 주문 {buys}건을 거두는 중입니다."
+        done, text = (
+            False,
+            (_("매수 주문 %(buys)s건을 거두는 중입니다.") % {"buys": buys}),
+        )
     elif sells and held:
         done, text = False, _selling(bot, held)
     elif held:
         done, text = (
             True,
-            f"매수를 거두었습니다. 코인 {plain(held)}개는 그대로 있습니다.",
+            (
+                _("매수를 거두었습니다. 코인 %(held)s개는 그대로 있습니다.")
+                % {"held": plain(held)}
+            ),
         )
     else:
-        done, text = True, "보유 코인도 매수 주문도 없습니다."
+        done, text = True, _("보유 코인도 매수 주문도 없습니다.")
     return Result(bot_id=bot.pk, name=bot.name, done=done, message=text)
 
 
 def _selling(bot: Bot, held: Decimal) -> str:
     """Name what holds a sale up: somebody must do something about it."""
-    text = f"코인 {plain(held)}개를 파는 중입니다."
+    text = _("코인 %(held)s개를 파는 중입니다.") % {"held": plain(held)}
     why = Why(bot.reason)
-    return f"{text} {wording.REASONS[why]}" if why in HOLDS_UP else text
+    return f"{text} {wording.reason_text(why)}" if why in HOLDS_UP else text
 
 
 def _written(effect: Effect) -> dict[str, Any]:

@@ -7,13 +7,15 @@ from typing import Final
 
 from django.conf import settings
 from django.db import transaction
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_noop as _noop
 
 from user_project.accounts.models import AccountMode
 from user_project.bots import events
 from user_project.bots.models import Bot
 from user_project.bots.problems import BotProblem
 
-CONSENT: Final = "잃을 수 있음을 압니다"
+CONSENT: Final = _noop("잃을 수 있음을 압니다")
 """What the owner types; a click alone happens too easily."""
 
 
@@ -39,7 +41,7 @@ def enable_live(*, bot: Bot, consent: str, now: datetime) -> Bot:
             events.record(
                 bot=locked,
                 kind="bot.live_on",
-                message="소유자가 위험을 확인하고 실전투자를 켰습니다.",
+                message=_noop("소유자가 위험을 확인하고 실전투자를 켰습니다."),
             )
     return locked
 
@@ -55,7 +57,7 @@ def disable_live(*, bot: Bot, now: datetime) -> Bot:
             events.record(
                 bot=locked,
                 kind="bot.live_off",
-                message="실전투자를 껐습니다. 새 주문을 보내지 않습니다.",
+                message=_noop("실전투자를 껐습니다. 새 주문을 보내지 않습니다."),
             )
     return locked
 
@@ -63,17 +65,22 @@ def disable_live(*, bot: Bot, now: datetime) -> Bot:
 def _check(*, bot: Bot, consent: str) -> None:
     if bot.account.mode != AccountMode.LIVE:
         raise BotProblem(
-            "NOT_LIVE", "모의투자 계정의 봇입니다. 실전투자 동의가 필요하지 않습니다."
+            "NOT_LIVE",
+            _("모의투자 계정의 봇입니다. 실전투자 동의가 필요하지 않습니다."),
         )
     if not settings.LIVE_TRADING:
         raise BotProblem(
             "LIVE_OFF",
-            "이 서버는 실전투자가 꺼져 있습니다. 운영자가 DANTARO_LIVE_TRADING=1로 켠"
-            " 뒤에 다시 하세요.",
+            _(
+                "이 서버는 실전투자가 꺼져 있습니다. 운영자가 DANTARO_LIVE_TRADING=1로 켠 뒤에 다시 하세요."
+            ),
         )
-    if consent.strip() != CONSENT:
+    if consent.strip() not in {CONSENT, _(CONSENT)}:
         raise BotProblem(
             "CONSENT_MISSING",
-            f"실전투자를 켜려면 '{CONSENT}'라고 그대로 입력하세요.",
+            (
+                _("실전투자를 켜려면 '%(CONSENT)s'라고 그대로 입력하세요.")
+                % {"CONSENT": _(CONSENT)}
+            ),
             field="consent",
         )

@@ -14,6 +14,7 @@ from typing import Final
 
 from django.db import transaction
 from django.db.models import F
+from django.utils.translation import gettext as _
 
 from user_project.bots import booking, events, switches
 from user_project.bots.booking import move_order
@@ -152,7 +153,10 @@ def _burn(*, desk: Desk, order: Order) -> None:
             bot=desk.bot,
             order=order,
             kind="order.burned",
-            message=f"{order.stage_name} 주문은 접수되지 않은 것으로 확인했습니다.",
+            message=lambda: (
+                _("%(stage_name)s 주문은 접수되지 않은 것으로 확인했습니다.")
+                % {"stage_name": order.stage_name}
+            ),
         )
 
 
@@ -165,8 +169,12 @@ def _abandon(*, desk: Desk, order: Order) -> None:
             bot=desk.bot,
             order=order,
             kind="order.abandoned",
-            message=f"{order.stage_name} 주문의 결과를 알 수 없어 감시합니다."
-            " 거래소의 주문 내역을 확인하세요.",
+            message=lambda: (
+                _(
+                    "%(stage_name)s 주문의 결과를 알 수 없어 감시합니다. 거래소의 주문 내역을 확인하세요."
+                )
+                % {"stage_name": order.stage_name}
+            ),
         )
 
 

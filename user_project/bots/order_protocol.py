@@ -17,6 +17,8 @@ from typing import Any, Final
 
 from django.db import transaction
 from django.db.models import F
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_noop as _noop
 
 from common.money import MarketRules, plain
 from user_project.accounts.models import ExchangeAccount
@@ -210,7 +212,10 @@ def _refused(*, desk: Desk, order: Order, error: ExchangeError) -> bool:
             bot=desk.bot,
             order=order,
             kind="order.refused",
-            message=f"{order.stage_name} 주문을 거래소가 거부했습니다: {error}",
+            message=lambda: (
+                _("%(stage_name)s 주문을 거래소가 거부했습니다: %(error)s")
+                % {"stage_name": order.stage_name, "error": error}
+            ),
             name=error.name,
         )
         if isinstance(error, KeyRefused):
@@ -232,7 +237,10 @@ def doubt(*, desk: Desk, order: Order, error: Exception | None) -> None:
             bot=desk.bot,
             order=order,
             kind="order.unknown",
-            message=f"{order.stage_name} 주문의 응답이 확실하지 않아 조회합니다.",
+            message=lambda: (
+                _("%(stage_name)s 주문의 응답이 확실하지 않아 조회합니다.")
+                % {"stage_name": order.stage_name}
+            ),
             verdict=verdict[:200],
         )
 
@@ -267,7 +275,7 @@ def _quarantine(*, desk: Desk, order: Order, reason: str) -> None:
             bot=desk.bot,
             order=order,
             kind="order.mismatch",
-            message="거래소의 주문이 우리가 보낸 것과 다릅니다.",
+            message=_noop("거래소의 주문이 우리가 보낸 것과 다릅니다."),
             reason=reason,
         )
 

@@ -2,28 +2,34 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Final
+from uuid import UUID
 
 from django.db.models import QuerySet, Sum
+from django.utils.translation import gettext as _
 
 from common.money import MarketRules
 from common.wire import Recommendation
-from user_project.accounts.services import AccountProblem, adapter_for
-from user_project.bots import exits, frozen_plan, prices, rounds, wording
+from user_project.bots import exits, frozen_plan, rounds, wording
 from user_project.bots.models import Bot, Cycle, Order
 from user_project.bots.options import Reentry
-from user_project.bots.runner import open_cycle
+from user_project.bots.quotes import quotes_of
 from user_project.bots.valuation import value_holding
 from user_project.central_api import ladder
 from user_project.central_api.models import CentralSnapshot
 from user_project.central_api.services import freshness, latest_snapshot, line_state
-from user_project.exchanges.adapter import ExchangeError
 from user_project.trading.facts import PlannedStage, Why
-from user_project.trading.lifecycle import LIVE_ORDERS, BotState, OrderState
+from user_project.trading.lifecycle import (
+    LIVE_ORDERS,
+    TERMINAL_CYCLES,
+    BotState,
+    OrderState,
+)
 from user_project.trading.orders import PriceQuote, Side
 from user_project.trading.plan import calculate_break_even
 
@@ -102,15 +108,64 @@ class CentralView:
 
 def bot_view(*, bot: Bot, now: datetime) -> BotView:
     """Collect what one bot's page shows."""
-    cycle = open_cycle(bot)
-    quote = _quote(bot, cycle, now=now)
-    stages = stage_views(cycle=cycle) if cycle else ()
+    return bot_views(bots=[bot], now=now)[0]
+
+
+def bot_views(*, bots: Sequence[Bot], now: datetime) -> list[BotView]:
+    """Collect what the pages show of some bots.
+
+    As many queries for many as for one, and one look at Redis per exchange.
+    """
+    rounds_of = _open_rounds(bots)
+    buys = _buys(rounds_of.values())
+    earned = _earned(bots)
+    quotes = quotes_of(bots=bots, rounds_of=rounds_of)
+    return [
+        _view(
+            bot,
+            cycle=(cycle := rounds_of.get(bot.pk)),
+            buys=buys[cycle.pk] if cycle else (),
+            quote=quotes.get(bot.pk),
+            earned=earned.get(bot.pk, Decimal(0)),
+            now=now,
+        )
+        for bot in bots
+    ]
+
+
+def _open_rounds(bots: Sequence[Bot], /) -> dict[UUID, Cycle]:
+    cycles = Cycle.objects.filter(bot__in=bots).exclude(state__in=TERMINAL_CYCLES)
+    return {cycle.bot_id: cycle for cycle in cycles}
+
+
+def _buys(cycles: Iterable[Cycle], /) -> dict[UUID, list[Order]]:
+    found: dict[UUID, list[Order]] = defaultdict(list)
+    orders = Order.objects.filter(cycle__in=list(cycles), side=Side.BID)
+    for order in orders.order_by("attempt"):
+        found[order.cycle_id].append(order)
+    return found
+
+
+def _earned(bots: Sequence[Bot], /) -> dict[UUID, Decimal]:
+    sums = Cycle.objects.filter(bot__in=bots).order_by().values_list("bot")
+    return dict(sums.annotate(total=Sum("profit")))
+
+
+def _view(
+    bot: Bot,
+    /,
+    *,
+    cycle: Cycle | None,
+    buys: Sequence[Order],
+    quote: PriceQuote | None,
+    earned: Decimal,
+    now: datetime,
+) -> BotView:
+    stages = _stage_views(cycle, buys) if cycle else ()
     volume, cost = (cycle.volume, cycle.cost) if cycle else (Decimal(0), Decimal(0))
+    rules = _rules(cycle)
     worth = value_holding(
-        volume=volume,
-        cost=cost,
-        price=quote.price if quote else None,
-        rules=_rules(cycle),
+        volume=volume, cost=cost, price=quote.price if quote else None, rules=rules
     )
     ways = exits.exits_of(bot=bot, cycle=cycle, now=now) if cycle else exits.Exits()
     waiting = [stage.price for stage in stages if stage.state in ("waiting", "resting")]
@@ -120,8 +175,8 @@ def bot_view(*, bot: Bot, now: datetime) -> BotView:
         stages=stages,
         price=quote.price if quote else None,
         price_at=quote.received_at if quote else None,
-        average=_average(cycle),
-        break_even=_break_even(cycle),
+        average=_average(cycle, rules),
+        break_even=_break_even(cycle, rules),
         take_profit_price=ways.take_profit,
         peak_price=cycle.peak_price if cycle else None,
         trailing_price=ways.trailing,
@@ -136,15 +191,15 @@ def bot_view(*, bot: Bot, now: datetime) -> BotView:
         unrealised=worth.unrealised,
         unrealised_rate=worth.rate,
         next_buy_price=max(waiting, default=None),
-        realised_profit=realised_profit(bots=[bot]),
-        reason_text=wording.REASONS[Why(bot.reason)],
+        realised_profit=earned,
+        reason_text=wording.reason_text(Why(bot.reason)),
     )
 
 
-def stage_views(*, cycle: Cycle) -> list[StageView]:
+def _stage_views(cycle: Cycle, buys: Sequence[Order], /) -> list[StageView]:
     """Join the frozen plan with the orders that carried it out."""
     orders: dict[int, list[Order]] = {}
-    for order in cycle.orders.filter(side=Side.BID).order_by("attempt"):
+    for order in buys:
         orders.setdefault(order.stage, []).append(order)
     planned_stages = frozen_plan.planned_stages(cycle.plan)
     above = [None, *(planned.price for planned in planned_stages)]
@@ -157,12 +212,6 @@ def stage_views(*, cycle: Cycle) -> list[StageView]:
         )
         for planned, higher in zip(planned_stages, above, strict=False)
     ]
-
-
-def realised_profit(*, bots: Sequence[Bot]) -> Decimal:
-    """Return the won earned by all rounds of these bots, fees taken out."""
-    total = Cycle.objects.filter(bot__in=bots).aggregate(total=Sum("profit"))["total"]
-    return total or Decimal(0)
 
 
 def central_view(*, now: datetime) -> CentralView:
@@ -185,7 +234,7 @@ def _line_problem(*, now: datetime) -> str:
     if not line.failures:
         return ""
     if line.last_success_at is None:
-        return wording.NEVER_REACHED
+        return _(wording.NEVER_REACHED)
     age = int((now - line.last_success_at).total_seconds())
     return wording.out_of_reach(seconds=age)
 
@@ -198,8 +247,8 @@ def _rungs(snapshot: CentralSnapshot | None, *, now: datetime) -> list[RungView]
         RungView(
             kind=rung.kind,
             step=rung.step,
-            name=wording.KIND_NAMES[rung.kind],
-            words=wording.STEPS[rung.step],
+            name=_(wording.KIND_NAMES[rung.kind]),
+            words=_(wording.STEPS[rung.step]),
             warns_after_seconds=int(rung.warns_after.total_seconds()),
             forbids_after_seconds=int(rung.forbids_after.total_seconds()),
         )
@@ -252,39 +301,22 @@ def _stage_view(
     )
 
 
-def _quote(bot: Bot, cycle: Cycle | None, *, now: datetime) -> PriceQuote | None:
-    market = cycle.market if cycle else bot.market
-    if not market:
-        return None
-    host = bot.account.base_url
-    quote = prices.shared(host=host, market=market)
-    if quote is not None:
-        return quote
-    try:
-        adapter = adapter_for(account=bot.account)
-        return prices.latest(adapter=adapter, host=host, market=market, now=now)
-    except (AccountProblem, ExchangeError):
-        return None
-
-
 def _rules(cycle: Cycle | None) -> MarketRules:
     """Fees as frozen in the plan: a page asks no exchange."""
     return frozen_plan.frozen_rules(cycle.plan if cycle else {})
 
 
-def _average(cycle: Cycle | None) -> Decimal | None:
+def _average(cycle: Cycle | None, rules: MarketRules, /) -> Decimal | None:
     """Average price paid without fees, as Upbit shows it (매수평균가)."""
     if cycle is None or not cycle.volume:
         return None
-    return cycle.cost / (1 + _rules(cycle).bid_fee) / cycle.volume
+    return cycle.cost / (1 + rules.bid_fee) / cycle.volume
 
 
-def _break_even(cycle: Cycle | None) -> Decimal | None:
+def _break_even(cycle: Cycle | None, rules: MarketRules, /) -> Decimal | None:
     if cycle is None or not cycle.volume:
         return None
-    return calculate_break_even(
-        cost=cycle.cost, volume=cycle.volume, rules=_rules(cycle)
-    )
+    return calculate_break_even(cost=cycle.cost, volume=cycle.volume, rules=rules)
 
 
 def _reentry_price(bot: Bot) -> Decimal | None:

@@ -8,6 +8,7 @@ from decimal import Decimal
 from typing import Any, Final
 
 from django.db import transaction
+from django.utils.translation import gettext as _
 
 from common.money import plain
 from user_project.bots import adjustments, events, limits, prices, switches, wording
@@ -39,7 +40,7 @@ def buy_now(*, bot: Bot, amount: Decimal, now: datetime) -> Cycle:
     amount within DOUBLE_CLICK is the same wish.
     """
 
-    def wish(bot: Bot, cycle: Cycle) -> str:
+    def wish(bot: Bot, cycle: Cycle) -> events.Say:
         if _is_asked_already(cycle, amount, now=now):
             return ""
         _check_buy(bot=bot, cycle=cycle, amount=amount, now=now)
@@ -52,7 +53,10 @@ def buy_now(*, bot: Bot, amount: Decimal, now: datetime) -> Cycle:
                 "until": (now + MANUAL_BUY_WITHIN).isoformat(),
             }
         )
-        return f"소유자가 {wording.won(amount)} 추가 매수를 지시했습니다."
+        return lambda: (
+            _("소유자가 %(amount)s 추가 매수를 지시했습니다.")
+            % {"amount": wording.won(amount)}
+        )
 
     return _change(bot=bot, wish=wish, kind="owner.buy", now=now)
 
@@ -60,14 +64,17 @@ def buy_now(*, bot: Bot, amount: Decimal, now: datetime) -> Cycle:
 def change_take_profit(*, bot: Bot, take_profit: Decimal, now: datetime) -> Cycle:
     """Take profit of the running round at another net share of its cost."""
 
-    def wish(bot: Bot, cycle: Cycle) -> str:
+    def wish(bot: Bot, cycle: Cycle) -> events.Say:
         problem = range_problem(option="take_profit", value=take_profit)
         if problem:
             raise BotProblem("OUT_OF_RANGE", problem, field="take_profit")
         if cycle.owner_changes.get("take_profit") == plain(take_profit):
             return ""
         cycle.owner_changes["take_profit"] = plain(take_profit)
-        return f"소유자가 이번 회차의 익절률을 {wording.percent(take_profit)}로 바꿨습니다."
+        return lambda: (
+            _("소유자가 이번 회차의 익절률을 %(take_profit)s로 바꿨습니다.")
+            % {"take_profit": wording.percent(take_profit)}
+        )
 
     return _change(bot=bot, wish=wish, kind="owner.take_profit", now=now)
 
@@ -75,13 +82,13 @@ def change_take_profit(*, bot: Bot, take_profit: Decimal, now: datetime) -> Cycl
 def skip_stage(*, bot: Bot, stage: int, now: datetime) -> Cycle:
     """Do not buy a stage of the running round; what rests of it is withdrawn."""
 
-    def wish(bot: Bot, cycle: Cycle) -> str:
+    def wish(bot: Bot, cycle: Cycle) -> events.Say:
         skipped = set(cycle.owner_changes.get("skipped", ()))
         if stage in skipped:
             return ""
         _check_skip(cycle, stage)
         cycle.owner_changes["skipped"] = sorted({*skipped, stage})
-        return f"소유자가 {stage}차를 건너뛰게 했습니다."
+        return lambda: _("소유자가 %(stage)s차를 건너뛰게 했습니다.") % {"stage": stage}
 
     return _change(bot=bot, wish=wish, kind="owner.skip", now=now)
 
@@ -94,11 +101,13 @@ def release_coins(*, bot: Bot, by: Any, now: datetime) -> Cycle:
     with transaction.atomic():
         locked, cycle = _lock(bot)
         if cycle.state not in (CycleState.OPEN, CycleState.CLOSING, CycleState.FROZEN):
-            raise BotProblem("NOTHING_HELD", "넘겨받을 코인이 없습니다.")
+            raise BotProblem("NOTHING_HELD", _("넘겨받을 코인이 없습니다."))
         if Order.objects.live().filter(cycle=cycle).exists():
             raise BotProblem(
                 "ORDERS_LIVE",
-                "아직 걸려 있는 주문이 있습니다. 봇을 정지하고 주문이 취소된 뒤 다시 하세요.",
+                _(
+                    "아직 걸려 있는 주문이 있습니다. 봇을 정지하고 주문이 취소된 뒤 다시 하세요."
+                ),
             )
         # Who is deciding for this bot right now decided on coins it no longer has.
         locked.fence, locked.lease_owner, locked.lease_until = (
@@ -114,7 +123,7 @@ def release_coins(*, bot: Bot, by: Any, now: datetime) -> Cycle:
 
 
 def _change(
-    *, bot: Bot, wish: Callable[[Bot, Cycle], str], kind: str, now: datetime
+    *, bot: Bot, wish: Callable[[Bot, Cycle], events.Say], kind: str, now: datetime
 ) -> Cycle:
     with transaction.atomic():
         locked, cycle = _lock(bot)
@@ -124,7 +133,9 @@ def _change(
         ):
             raise BotProblem(
                 "ROUND_NOT_OPEN",
-                "정리 중이거나 동결된 회차는 바꿀 수 없습니다. 화면을 새로 고치세요.",
+                _(
+                    "정리 중이거나 동결된 회차는 바꿀 수 없습니다. 화면을 새로 고치세요."
+                ),
             )
         message = wish(locked, cycle)
         if not message:
@@ -144,7 +155,9 @@ def _lock(bot: Bot) -> tuple[Bot, Cycle]:
         .first()
     )
     if cycle is None:
-        raise BotProblem("NO_ROUND", "진행 중인 회차가 없습니다. 봇을 먼저 시작하세요.")
+        raise BotProblem(
+            "NO_ROUND", _("진행 중인 회차가 없습니다. 봇을 먼저 시작하세요.")
+        )
     return locked, cycle
 
 
@@ -159,12 +172,16 @@ def _check_buy(*, bot: Bot, cycle: Cycle, amount: Decimal, now: datetime) -> Non
     rules = frozen_rules(cycle.plan)
     if bot.state not in BUYING_BOTS or cycle.state != CycleState.OPEN:
         raise BotProblem(
-            "NOT_HOLDING", "첫 매수가 체결된 실행 중인 봇에서만 추가로 살 수 있습니다."
+            "NOT_HOLDING",
+            _("첫 매수가 체결된 실행 중인 봇에서만 추가로 살 수 있습니다."),
         )
     if amount != amount.to_integral_value() or rules.is_too_small(amount):
         raise BotProblem(
             "MIN_ORDER",
-            f"금액은 {wording.won(rules.min_total)} 이상의 원 단위로 적으세요.",
+            (
+                _("금액은 %(min_total)s 이상의 원 단위로 적으세요.")
+                % {"min_total": wording.won(rules.min_total)}
+            ),
             field="amount",
         )
     why = switches.blocked(bot=bot, now=now) or limits.exceeded(
@@ -175,7 +192,7 @@ def _check_buy(*, bot: Bot, cycle: Cycle, amount: Decimal, now: datetime) -> Non
         is_new=False,
     )
     if why:
-        raise BotProblem(why.value, wording.REASONS[why], field="amount")
+        raise BotProblem(why.value, wording.reason_text(why), field="amount")
 
 
 def _price(bot: Bot, cycle: Cycle, *, now: datetime) -> Decimal:
@@ -183,7 +200,7 @@ def _price(bot: Bot, cycle: Cycle, *, now: datetime) -> Decimal:
     if quote is None or now - quote.received_at > BELIEVED:
         raise BotProblem(
             "STALE_PRICE",
-            "최신 시세가 없어 지금은 살 수 없습니다. 잠시 뒤 다시 하세요.",
+            _("최신 시세가 없어 지금은 살 수 없습니다. 잠시 뒤 다시 하세요."),
         )
     return quote.price
 
@@ -193,9 +210,9 @@ def _check_skip(cycle: Cycle, stage: int) -> None:
     if stage not in known:
         raise BotProblem(
             "UNKNOWN_STAGE",
-            "2차부터 마지막 차수까지만 건너뛸 수 있습니다.",
+            _("2차부터 마지막 차수까지만 건너뛸 수 있습니다."),
             field="stage",
         )
     bought = cycle.orders.filter(stage=stage, state=OrderState.FILLED).exists()
     if bought:
-        raise BotProblem("ALREADY_BOUGHT", "이미 산 차수입니다.", field="stage")
+        raise BotProblem("ALREADY_BOUGHT", _("이미 산 차수입니다."), field="stage")

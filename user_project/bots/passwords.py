@@ -5,14 +5,20 @@ from __future__ import annotations
 from typing import Any, Final
 
 from django.http import HttpRequest
+from django.utils.translation import get_language
 from django.utils.translation import gettext as _
 from django_ratelimit.core import get_usage
 
 from user_project.bots.problems import BotProblem
 
 RATE: Final = "10/m"
-SELL_WORD: Final = "정지"
+SELL_WORDS: Final = {"ko": "정지", "en": "STOP"}
 """Typed before everything is sold; a click alone happens too easily."""
+
+
+def sell_word() -> str:
+    """Return the word in the reader's language."""
+    return SELL_WORDS.get(str(get_language())[:2], SELL_WORDS["ko"])
 
 
 def check_password(*, request: HttpRequest) -> None:
@@ -35,9 +41,9 @@ def check_password(*, request: HttpRequest) -> None:
 
 def check_selling(*, request: HttpRequest) -> None:
     """Raise BotProblem unless the form has the ``word`` and the password."""
-    if request.POST.get("word", "").strip() != SELL_WORD:
+    if request.POST.get("word", "").strip() not in SELL_WORDS.values():
         message = _("모두 팔려면 '%(word)s'라고 그대로 입력하세요.") % {
-            "word": SELL_WORD
+            "word": sell_word()
         }
         raise BotProblem("WORD_MISSING", message)
     check_password(request=request)

@@ -7,6 +7,9 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any, Final, Protocol
 
+from django.utils.translation import get_language
+from django.utils.translation import gettext as _
+
 from common.money import MarketRules, plain
 from common.wire import BundleAnswer, Level, SupportLevels
 from user_project.bots import wording
@@ -90,7 +93,7 @@ class NoProposal(Exception):
         code: str | None = None,
         field: str | None = None,
     ) -> None:
-        super().__init__(message or wording.REASONS[why])
+        super().__init__(message or wording.reason_text(why))
         self.why = why
         self.code = code or why.value
         self.field = field
@@ -211,14 +214,22 @@ def _read_market(
     except Refused as error:
         raise NoProposal(
             Why.NO_COIN,
-            f"거래소에 {market} 마켓이 없습니다. KRW-BTC 같은 원화 마켓 코드를 쓰세요.",
+            (
+                _(
+                    "거래소에 %(market)s 마켓이 없습니다. KRW-BTC 같은 원화 마켓 코드를 쓰세요."
+                )
+                % {"market": market}
+            ),
             code="UNKNOWN_MARKET",
             field="market",
         ) from error
     except ExchangeError as error:
         raise NoProposal(
             Why.STALE_PRICE,
-            f"거래소에 연결할 수 없습니다: {error}. 잠시 뒤 다시 하세요.",
+            (
+                _("거래소에 연결할 수 없습니다: %(error)s. 잠시 뒤 다시 하세요.")
+                % {"error": error}
+            ),
         ) from error
 
 
@@ -228,15 +239,24 @@ def _check_market(state: MarketState, rules: MarketRules) -> None:
     if state.warning:
         raise NoProposal(
             Why.MARKET_WARNING,
-            f"{market}은(는) 거래소가 지정한 유의 종목입니다. 다른 코인을 고르세요.",
+            (
+                _(
+                    "%(market)s은(는) 거래소가 지정한 유의 종목입니다. 다른 코인을 고르세요."
+                )
+                % {"market": market}
+            ),
             field="market",
         )
     takes_buys = {OrderKind.LIMIT, OrderKind.MARKET} <= rules.bid_kinds
     if not (rules.is_active and takes_buys and OrderKind.LIMIT in rules.ask_kinds):
         raise NoProposal(
             Why.MARKET_OFFLINE,
-            f"{market}은(는) 지금 거래소가 주문을 받지 않습니다. 잠시 뒤 다시 하거나 다른"
-            " 코인을 고르세요.",
+            (
+                _(
+                    "%(market)s은(는) 지금 거래소가 주문을 받지 않습니다. 잠시 뒤 다시 하거나 다른 코인을 고르세요."
+                )
+                % {"market": market}
+            ),
             field="market",
         )
 
@@ -247,7 +267,10 @@ def _read_price(adapter: ExchangeAdapter, market: str) -> PriceQuote:
     except (ExchangeError, KeyError) as error:
         raise NoProposal(
             Why.STALE_PRICE,
-            f"{market}의 현재가를 읽지 못했습니다. 잠시 뒤 다시 하세요.",
+            (
+                _("%(market)s의 현재가를 읽지 못했습니다. 잠시 뒤 다시 하세요.")
+                % {"market": market}
+            ),
         ) from error
 
 
@@ -277,9 +300,8 @@ def _plan_on_levels(
     seed: bytes,
 ) -> tuple[Level, Plan]:
     """Plan on the first level that leaves room for stages; the next ones are deeper."""
-    sentence = (
-        "현재가 아래에 쓸 수 있는 지지선이 없습니다."
-        " 더 깊은 지지선이나 다른 코인을 고르세요."
+    sentence = _(
+        "현재가 아래에 쓸 수 있는 지지선이 없습니다. 더 깊은 지지선이나 다른 코인을 고르세요."
     )
     for level, support in supports:
         plan = _plan(options, quote=quote, support=support, rules=rules, seed=seed)
@@ -322,6 +344,7 @@ def _plan(
         ) from error
 
 
-def plan_notes(plan: Plan, /, *, language: str = "ko") -> Sequence[str]:
-    """Return the plan's reasons as sentences."""
+def plan_notes(plan: Plan, /) -> Sequence[str]:
+    """Return the plan's reasons as sentences in the active language."""
+    language = "en" if str(get_language()).startswith("en") else "ko"
     return [describe(reason, language=language, plan=plan) for reason in plan.reasons]

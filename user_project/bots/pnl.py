@@ -15,6 +15,8 @@ from zoneinfo import ZoneInfo
 
 from django.db.models import F, Q, QuerySet, Sum
 from django.db.models.functions import Coalesce, TruncDate
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_noop as _noop
 
 from common.money import plain
 from user_project.bots.models import Cycle, Fill, LedgerEntry
@@ -27,11 +29,30 @@ LAST_YEAR: Final = 2999
 FORMULA: Final = ("=", "+", "-", "@", "\t", "\r")
 """A spreadsheet takes text that begins so for a formula."""
 HEADER: Final = (
-    *("체결 시각(KST)", "봇", "회차", "마켓", "구분", "체결가", "수량"),
-    *("금액(원)", "수수료(원)", "실현손익(원)", "주문번호", "체결번호"),
+    *(
+        _noop("체결 시각(KST)"),
+        _noop("봇"),
+        _noop("회차"),
+        _noop("마켓"),
+        _noop("구분"),
+        _noop("체결가"),
+        _noop("수량"),
+    ),
+    *(
+        _noop("금액(원)"),
+        _noop("수수료(원)"),
+        _noop("실현손익(원)"),
+        _noop("주문번호"),
+        _noop("체결번호"),
+    ),
 )
 
-REPORT_HEADER: Final = ("구분", "이름", "실현손익(원)", "수수료(원)")
+REPORT_HEADER: Final = (
+    _noop("구분"),
+    _noop("이름"),
+    _noop("실현손익(원)"),
+    _noop("수수료(원)"),
+)
 
 
 class GroupBy(StrEnum):
@@ -102,7 +123,7 @@ def year_csv(*, owner: Any, year: int) -> Iterator[str]:
 
     The first line begins with the mark by which Excel knows UTF-8.
     """
-    yield "\ufeff" + _line(HEADER)
+    yield "\ufeff" + _line(map(_, HEADER))
     for fill in _fills(owner, year).iterator(chunk_size=1000):
         yield _line(_cells(fill))
 
@@ -120,7 +141,7 @@ def closed_rounds(*, owner: Any, first: date, last: date) -> tuple[int, int]:
 
 def report_csv(*, rows: Iterable[PnlRow]) -> Iterator[str]:
     """Yield the lines of a report as CSV, for Excel as well."""
-    yield "\ufeff" + _line(REPORT_HEADER)
+    yield "\ufeff" + _line(map(_, REPORT_HEADER))
     for row in rows:
         yield _line((row.key, row.name, plain(row.profit), plain(row.fees)))
 

@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from django.db.models import Q
+from django.utils.translation import gettext as _
 
 from user_project.accounts.models import ExchangeAccount
 from user_project.accounts.services import AccountProblem, adapter_for
@@ -141,10 +142,8 @@ def _strangers(views: Iterable[OrderView]) -> list[str]:
 def _quarantine(
     *, account: ExchangeAccount, identifiers: list[str], now: datetime
 ) -> None:
-    reason = (
-        "거래소에 우리 기록에 없거나 접수되지 않은 것으로 적힌 단타로 주문이 있습니다"
-        f" ({identifiers[0]} 외 {len(identifiers) - 1}건). 다른 설치가 같은 계정을 쓰는지"
-        " 확인한 뒤 관리자 화면에서 격리를 푸세요."
-    )
+    reason = _(
+        "거래소에 우리 기록에 없거나 접수되지 않은 것으로 적힌 단타로 주문이 있습니다 (%(n)s 외 %(n2)s건). 다른 설치가 같은 계정을 쓰는지 확인한 뒤 관리자 화면에서 격리를 푸세요."
+    ) % {"n": identifiers[0], "n2": len(identifiers) - 1}
     log.error("account %s quarantined: %s", account.pk, ", ".join(identifiers))
     set_apart(account_id=account.pk, reason=reason, now=now)

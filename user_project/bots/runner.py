@@ -13,6 +13,7 @@ from celery.exceptions import SoftTimeLimitExceeded
 from django.db import transaction
 from django.db.models import F
 from django.db.models.functions import Least
+from django.utils.translation import gettext_noop as _noop
 
 from user_project.accounts.services import (
     KEYS_UNREADABLE,
@@ -56,6 +57,8 @@ log = logging.getLogger(__name__)
 ROUNDS: Final = 4
 """Decisions in one run; what is left then waits for the next wake-up."""
 MOST_FAILURES: Final = 3
+ALL_DONE: Final = _noop("정한 회차를 모두 마치고 정지했습니다.")
+THIS_DONE: Final = _noop("이번 회차를 마치고 정지했습니다.")
 UNFIT: Final = (KEYS_UNREADABLE, WRONG_HOST)
 """What is wrong with an account until somebody changes it; each is a reason to wait."""
 SETTLING: Final = (
@@ -257,9 +260,10 @@ def _finish(*, desk: Desk, reason: Why) -> None:
             )
         )
         done = reason is Why.MAX_CYCLES
-        message = "정한 회차를 모두" if done else "이번 회차를"
         events.record(
-            bot=bot, kind="bot.stopped", message=f"{message} 마치고 정지했습니다."
+            bot=bot,
+            kind="bot.stopped",
+            message=ALL_DONE if done else THIS_DONE,
         )
 
 

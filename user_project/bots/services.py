@@ -9,6 +9,8 @@ from typing import Any, Final
 from uuid import UUID
 
 from django.db import transaction
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_noop as _noop
 
 from common.wire import BundleAnswer, Level
 from user_project.accounts.models import ExchangeAccount
@@ -31,20 +33,12 @@ from user_project.trading.lifecycle import (
 )
 from user_project.trading.plan import Plan
 
-IDLE_STATES: Final = frozenset({BotState.DRAFT, BotState.STOPPED})
-SELLS: Final = "보유 코인을 시장가로 팔고 정지합니다."
+SELLS: Final = _noop("보유 코인을 시장가로 팔고 정지합니다.")
 OPTION_COLUMNS: Final = tuple(
     field.name for field in fields(BotOptions) if field.name not in NOT_COLUMNS
 )
 
 
-NEXT_ROUND_OPTIONS: Final = frozenset(
-    {
-        *("budget", "stages", "multiplier", "shape", "level", "stage_table"),
-        *("take_profit", "jitter", "max_depth", "reinvest", "reentry"),
-        *("max_cycles", "cycle_cooldown_seconds"),
-    }
-)
 """Looked at only between rounds: the running one has its frozen plan."""
 
 
@@ -111,31 +105,35 @@ def create_bot(*, owner: Any, options: BotOptions, now: datetime) -> Bot:
         bot = Bot.objects.create(
             owner=owner,
             account=account,
-            name=options.name or ("자동 선택 봇" if auto else preview.korean_name),
+            name=options.name or (_("자동 선택 봇") if auto else preview.korean_name),
             market=options.market,
             auto_select=auto,
             **options.columns(),
             reason=Why.DRAFT.value,
         )
-        events.record(bot=bot, kind="bot.created", message="봇을 만들었습니다.")
+        events.record(bot=bot, kind="bot.created", message=_noop("봇을 만들었습니다."))
     return bot
 
 
 def start_bot(*, bot: Bot, now: datetime) -> Bot:
     """Let the bot buy; a stopped one goes on with what it holds."""
-    return _move(bot=bot, trigger=BotTrigger.START, message="시작했습니다.", now=now)
+    return _move(
+        bot=bot, trigger=BotTrigger.START, message=_noop("시작했습니다."), now=now
+    )
 
 
 def pause_bot(*, bot: Bot, now: datetime) -> Bot:
     """No new buys; resting buys are withdrawn, the take profit stays."""
     return _move(
-        bot=bot, trigger=BotTrigger.PAUSE, message="일시정지했습니다.", now=now
+        bot=bot, trigger=BotTrigger.PAUSE, message=_noop("일시정지했습니다."), now=now
     )
 
 
 def resume_bot(*, bot: Bot, now: datetime) -> Bot:
     """Go on after a pause or after a person looked at a halted bot."""
-    return _move(bot=bot, trigger=BotTrigger.RESUME, message="재개했습니다.", now=now)
+    return _move(
+        bot=bot, trigger=BotTrigger.RESUME, message=_noop("재개했습니다."), now=now
+    )
 
 
 def finish_bot(*, bot: Bot, now: datetime) -> Bot:
@@ -143,7 +141,7 @@ def finish_bot(*, bot: Bot, now: datetime) -> Bot:
     return _move(
         bot=bot,
         trigger=BotTrigger.FINISH,
-        message="이번 회차를 마치면 정지합니다.",
+        message=_noop("이번 회차를 마치면 정지합니다."),
         now=now,
     )
 
@@ -153,7 +151,9 @@ def stop_bot(*, bot: Bot, now: datetime) -> Bot:
     return _move(
         bot=bot,
         trigger=BotTrigger.STOP,
-        message="정지했습니다. 미체결 주문을 취소하고 보유 코인은 그대로 둡니다.",
+        message=_noop(
+            "정지했습니다. 미체결 주문을 취소하고 보유 코인은 그대로 둡니다."
+        ),
         now=now,
     )
 
@@ -167,7 +167,7 @@ def stop_and_sell(
     """
     with transaction.atomic():
         locked = Bot.objects.select_for_update().get(pk=bot.pk)
-        cycle = _lock_open_cycle(locked)
+        cycle = lock_open_cycle(locked)
         if cycle is None or not _may_hold(cycle):
             if locked.state == BotState.STOPPED:
                 return locked
@@ -197,67 +197,22 @@ def clone_bot(*, bot: Bot, name: str, now: datetime) -> Bot:
         copy = Bot.objects.create(
             owner_id=bot.owner_id,
             account_id=bot.account_id,
-            name=(name.strip() or f"{bot.name} 복사")[:60],
+            name=(name.strip() or (_("%(name)s 복사") % {"name": bot.name}))[:60],
             market="" if bot.auto_select else bot.market,
             auto_select=bot.auto_select,
             reason=Why.DRAFT.value,
             **options,
         )
         events.record(
-            bot=copy, kind="bot.created", message=f"'{bot.name}' 봇을 복사했습니다."
+            bot=copy,
+            kind="bot.created",
+            message=lambda: _("'%(name)s' 봇을 복사했습니다.") % {"name": bot.name},
         )
     return copy
 
 
-def update_options(*, bot: Bot, options: BotOptions, now: datetime) -> Bot:
-    """Change options; a bot at work takes only those its running round does not use.
-
-    The coin changes only while no round is open. Raises BotProblem with the remedy.
-    """
-    with transaction.atomic():
-        locked = Bot.objects.select_for_update().get(pk=bot.pk)
-        moved = options.market != ("" if locked.auto_select else locked.market)
-        message = "설정을 바꿨습니다."
-        if locked.state not in IDLE_STATES:
-            message += " 다음 회차부터 적용됩니다."
-            _check_harmless(bot=locked, options=options, moved=moved)
-        if moved and _lock_open_cycle(locked) is not None:
-            raise BotProblem(
-                "ROUND_OPEN",
-                "보유 중인 회차가 있어 코인을 바꿀 수 없습니다. 먼저 팔거나 넘겨받으세요.",
-                field="market",
-            )
-        for name, value in options.columns().items():
-            setattr(locked, name, value)
-        if moved:
-            locked.auto_select, locked.market = not options.market, options.market
-        locked.name = options.name or locked.name
-        locked.save(update_fields=(*OPTION_COLUMNS, "name", "market", "auto_select"))
-        events.record(bot=locked, kind="bot.changed", message=message)
-    return locked
-
-
-def _check_harmless(*, bot: Bot, options: BotOptions, moved: bool) -> None:
-    """Raise BotProblem where a bot at work would act otherwise in its running round."""
-    changed = [
-        name for name, value in options.columns().items() if getattr(bot, name) != value
-    ]
-    wrong = [name for name in changed if name not in NEXT_ROUND_OPTIONS]
-    if moved:
-        wrong.insert(0, "market")
-    if not wrong:
-        return
-    labels = {column.name: str(column.verbose_name) for column in Bot._meta.fields}
-    names = ", ".join(labels[name] for name in wrong)
-    raise BotProblem(
-        "BOT_BUSY",
-        f"실행 중인 봇에서는 바꿀 수 없는 설정입니다: {names}."
-        " 봇을 정지한 뒤 바꾸고 다시 시작하세요.",
-        field=wrong[0],
-    )
-
-
-def _lock_open_cycle(bot: Bot) -> Cycle | None:
+def lock_open_cycle(bot: Bot) -> Cycle | None:
+    """Return the round that is not over, locked until the transaction ends."""
     return (
         Cycle.objects.select_for_update()
         .filter(bot=bot)
@@ -280,17 +235,19 @@ def find_account(*, owner: Any, account_id: UUID | None) -> ExchangeAccount:
     if not accounts:
         raise BotProblem(
             "NO_ACCOUNT",
-            "거래소 계정이 없습니다. 먼저 모의투자 계정을 추가하세요.",
+            _("거래소 계정이 없습니다. 먼저 모의투자 계정을 추가하세요."),
             field="account",
         )
     if len(accounts) > 1:
         raise BotProblem(
-            "WHICH_ACCOUNT", "계정이 여러 개입니다. 하나를 고르세요.", field="account"
+            "WHICH_ACCOUNT",
+            _("계정이 여러 개입니다. 하나를 고르세요."),
+            field="account",
         )
     return accounts[0]
 
 
-def _move(*, bot: Bot, trigger: BotTrigger, message: str, now: datetime) -> Bot:
+def _move(*, bot: Bot, trigger: BotTrigger, message: events.Say, now: datetime) -> Bot:
     with transaction.atomic():
         locked = Bot.objects.select_for_update().get(pk=bot.pk)
         try:
@@ -298,8 +255,12 @@ def _move(*, bot: Bot, trigger: BotTrigger, message: str, now: datetime) -> Bot:
         except InvalidTransition as error:
             raise BotProblem(
                 "INVALID_STATE",
-                f"'{locked.get_state_display()}' 상태에서는 할 수 없습니다."
-                " 화면을 새로 고쳐 지금 상태를 확인하세요.",
+                (
+                    _(
+                        "'%(get_state_display)s' 상태에서는 할 수 없습니다. 화면을 새로 고쳐 지금 상태를 확인하세요."
+                    )
+                    % {"get_state_display": locked.get_state_display()}
+                ),
             ) from error
         locked.state = target
         locked.next_tick_at = now
@@ -333,8 +294,9 @@ def _bundle_for(market: str, *, now: datetime) -> tuple[BundleAnswer, bool]:
     if snapshot is None:
         raise BotProblem(
             "CENTRAL_UNAVAILABLE",
-            "본사 분석을 아직 받지 못했습니다. 본사 주소와 키를 확인하고"
-            " `manage_user.py pull`로 다시 시도하세요.",
+            _(
+                "본사 분석을 아직 받지 못했습니다. 본사 주소와 키를 확인하고 `manage_user.py pull`로 다시 시도하세요."
+            ),
         )
     fresh = freshness(snapshot=snapshot, now=now)
     return snapshot.bundle, not fresh.new_cycles_allowed
@@ -381,17 +343,24 @@ def _money_notes(*, account: ExchangeAccount, budget: Decimal) -> list[str]:
         return []
     short = wording.won(budget - balance.free)
     return [
-        f"주문가능 원화 {wording.won(balance.free)}이 예산보다 {short} 모자랍니다."
-        " 모자란 차수는 입금할 때까지 기다립니다."
+        (
+            _(
+                "주문가능 원화 %(free)s이 예산보다 %(short)s 모자랍니다. 모자란 차수는 입금할 때까지 기다립니다."
+            )
+            % {"free": wording.won(balance.free), "short": short}
+        )
     ]
 
 
 def _notes(proposal: Proposal, *, wanted: Level) -> list[str]:
     notes = list(planning.plan_notes(proposal.plan))
     if proposal.level is not wanted:
-        notes.append("고른 지지선이 현재가보다 낮지 않아 한 단계 깊은 지지선을 씁니다.")
+        notes.append(
+            _("고른 지지선이 현재가보다 낮지 않아 한 단계 깊은 지지선을 씁니다.")
+        )
     if proposal.state.cautions:
         notes.append(
-            "거래소가 주의를 표시한 코인입니다: " + ", ".join(proposal.state.cautions)
+            _("거래소가 주의를 표시한 코인입니다: ")
+            + ", ".join(proposal.state.cautions)
         )
     return notes

@@ -6,9 +6,12 @@ from datetime import datetime, timedelta
 from typing import Any, Final
 
 from django.db import transaction
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_noop as _noop
 
 from user_project.accounts.models import ExchangeAccount
 from user_project.bots import live
+from user_project.bots.events import written
 from user_project.bots.models import Bot, BotEvent, ServerSwitch
 from user_project.trading.facts import ORDERED_EXITS, Place, Why
 from user_project.trading.orders import Side
@@ -99,15 +102,20 @@ def _tell(
 ) -> None:
     """Write it into the diary of every bot concerned and let each look at once."""
     bots = Bot.objects.all()
-    place = "서버"
+    place = _noop("서버")
     if isinstance(row, Bot):
-        bots, place = bots.filter(pk=row.pk), "봇"
+        bots, place = bots.filter(pk=row.pk), _noop("봇")
     elif isinstance(row, ExchangeAccount):
-        bots, place = bots.filter(account=row), "계정"
-    done = "켰습니다. 새 주문을 보내지 않습니다." if on else "껐습니다."
-    message = f"{place} 비상 정지를 {done} {reason}".strip()[:300]
+        bots, place = bots.filter(account=row), _noop("계정")
+    columns = written(lambda: _sentence(place, on=on, reason=reason))
     kind, data = f"switch.{'on' if on else 'off'}", {"by": str(by or "")}
     BotEvent.objects.bulk_create(
-        BotEvent(bot=bot, kind=kind, message=message, data=data) for bot in bots
+        BotEvent(bot=bot, kind=kind, data=data, **columns) for bot in bots
     )
     bots.active().update(next_tick_at=now)
+
+
+def _sentence(place: str, /, *, on: bool, reason: str) -> str:
+    done = _("켰습니다. 새 주문을 보내지 않습니다.") if on else _("껐습니다.")
+    values = {"place": _(place), "done": done, "reason": reason}
+    return (_("%(place)s 비상 정지를 %(done)s %(reason)s") % values).strip()

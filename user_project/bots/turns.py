@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from django.db import transaction
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_noop as _noop
 
 from user_project.bots import events, wording
 from user_project.bots.booking import move_cycle
@@ -27,26 +29,51 @@ def _turn(*, bot: Bot, cycle: Cycle, action: Action) -> None:
             # What a person ordered since this was decided stays ordered.
             cycle.exit_reason = cycle.exit_reason or reason.value
             move_cycle(cycle=cycle, trigger=CycleTrigger.EXIT)
-            name = cycle.get_exit_reason_display()
-            _tell(bot, cycle, "cycle.closing", f"{name}: 시장가로 모두 팝니다.")
+            _tell(
+                bot,
+                cycle,
+                "cycle.closing",
+                lambda: (
+                    _("%(name)s: 시장가로 모두 팝니다.")
+                    % {"name": cycle.get_exit_reason_display()}
+                ),
+            )
         case Freeze():
             move_cycle(cycle=cycle, trigger=CycleTrigger.FREEZE)
             _tell(bot, cycle, "cycle.frozen", wording.FROZEN_HELP)
         case Thaw():
             move_cycle(cycle=cycle, trigger=CycleTrigger.THAW)
-            _tell(bot, cycle, "cycle.thawed", "코인이 돌아와 회차를 이어 갑니다.")
+            _tell(
+                bot, cycle, "cycle.thawed", _noop("코인이 돌아와 회차를 이어 갑니다.")
+            )
         case Track(peak=peak):
             if cycle.peak_price is None:
-                text = f"고점 추적을 시작합니다: {wording.price_text(peak)}"
-                _tell(bot, cycle, "cycle.armed", text)
+                _tell(
+                    bot,
+                    cycle,
+                    "cycle.armed",
+                    lambda: (
+                        _("고점 추적을 시작합니다: %(peak)s")
+                        % {"peak": wording.price_text(peak)}
+                    ),
+                )
             cycle.peak_price = max(peak, cycle.peak_price or peak)
         case AlertHeld(days=days, count=count):
             cycle.held_alerts = count
-            text = f"{cycle.seq}회차를 {days}일 넘게 보유하고 있습니다. 계속 기다릴지 확인하세요."
-            _tell(bot, cycle, "cycle.held_long", text)
+            _tell(
+                bot,
+                cycle,
+                "cycle.held_long",
+                lambda: (
+                    _(
+                        "%(seq)s회차를 %(days)s일 넘게 보유하고 있습니다. 계속 기다릴지 확인하세요."
+                    )
+                    % {"seq": cycle.seq, "days": days}
+                ),
+            )
         case _:
             raise TypeError(f"{action} is no turn of a round")
 
 
-def _tell(bot: Bot, cycle: Cycle, kind: str, message: str) -> None:
+def _tell(bot: Bot, cycle: Cycle, kind: str, message: events.Say) -> None:
     events.record(bot=bot, cycle=cycle, kind=kind, message=message)

@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from django.db import transaction
+from django.utils.translation import gettext as _
 
 from user_project.bots import booking, events
 from user_project.bots.models import Bot, Cycle, Order
@@ -42,18 +43,25 @@ def close_watched_order(*, order: Order, now: datetime) -> None:
             order=order,
             cycle=cycle,
             kind="order.closed_by_person",
-            message=f"{order.stage_name} 주문이 거래소에 없음을 사람이"
-            " 확인하고 감시를 끝냈습니다.",
+            message=lambda: (
+                _(
+                    "%(stage_name)s 주문이 거래소에 없음을 사람이 확인하고 감시를 끝냈습니다."
+                )
+                % {"stage_name": order.stage_name}
+            ),
         )
 
 
 def _check_watched(order: Order, *, now: datetime) -> None:
     if order.state != OrderState.ABANDONED_WATCH:
         raise BotProblem(
-            "NOT_WATCHED", "'감시 중'인 주문만 닫을 수 있습니다. 새로 고쳐 확인하세요."
+            "NOT_WATCHED",
+            _("'감시 중'인 주문만 닫을 수 있습니다. 새로 고쳐 확인하세요."),
         )
     if now - (order.posted_at or order.created_at) < WATCH_AT_LEAST:
         raise BotProblem(
             "WATCHED_TOO_SHORT",
-            "보낸 지 24시간이 지나야 닫을 수 있습니다. 그 전에는 늦게 접수될 수 있습니다.",
+            _(
+                "보낸 지 24시간이 지나야 닫을 수 있습니다. 그 전에는 늦게 접수될 수 있습니다."
+            ),
         )

@@ -7,6 +7,8 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 from typing import Final
 
+from django.utils.translation import gettext as _
+
 from common.wire import SYMBOL_PATTERN, BundleAnswer
 from user_project.central_api.client import CentralUnavailable
 
@@ -52,14 +54,18 @@ def check(answer: BundleAnswer, /, *, last: BundleAnswer | None, now: datetime) 
     ]
     if absent:
         raise CentralUnavailable(
-            f"본사 응답에 {', '.join(absent)} 부분이 없어 버렸습니다."
-            " 본사 운영자에게 알리세요."
+            _(
+                "본사 응답에 %(absent)s 부분이 없어 버렸습니다. 본사 운영자에게 알리세요."
+            )
+            % {"absent": ", ".join(absent)}
         )
     wrong = _first_wrong_symbol(answer)
     if wrong is not None:
         raise CentralUnavailable(
-            f"본사 자료가 틀려 버렸습니다: {wrong}의 지지선이나 이름이 맞지 않습니다."
-            " 본사 운영자에게 알리세요."
+            _(
+                "본사 자료가 틀려 버렸습니다: %(wrong)s의 지지선이나 이름이 맞지 않습니다. 본사 운영자에게 알리세요."
+            )
+            % {"wrong": wrong}
         )
 
 
@@ -68,12 +74,13 @@ def _check_times(
 ) -> None:
     if answer.data_as_of > now + CLOCK_TOLERANCE:
         raise CentralUnavailable(
-            "본사 자료의 시각이 미래라 버렸습니다. 두 서버의 시계를 맞추세요."
+            _("본사 자료의 시각이 미래라 버렸습니다. 두 서버의 시계를 맞추세요.")
         )
     if last is not None and answer.data_as_of < last.data_as_of:
         raise CentralUnavailable(
-            "본사가 받은 것보다 오래된 자료를 보내 버렸습니다."
-            " 본사 운영자에게 알리세요."
+            _(
+                "본사가 받은 것보다 오래된 자료를 보내 버렸습니다. 본사 운영자에게 알리세요."
+            )
         )
 
 

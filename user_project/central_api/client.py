@@ -12,6 +12,7 @@ from typing import Any, Final, Generic, TypeVar
 import requests
 import stamina
 from django.utils import timezone
+from django.utils.translation import gettext as _
 from requests.auth import AuthBase
 
 from common.wire import (
@@ -119,7 +120,8 @@ class CentralAPIClient:
         levels = snapshot.bundle.support_levels.get(symbol)
         if levels is None:
             raise CentralUnavailable(
-                f"본사 자료에 {symbol}의 지지선이 없습니다. 마켓 코드를 확인하세요."
+                _("본사 자료에 %(symbol)s의 지지선이 없습니다. 마켓 코드를 확인하세요.")
+                % {"symbol": symbol}
             )
         return _aged(snapshot, levels, kind=Kind.SUPPORT_7)
 
@@ -128,15 +130,16 @@ class CentralAPIClient:
         snapshot = self._snapshot()
         status = snapshot.bundle.market_status
         if status is None:
-            raise CentralUnavailable("본사 자료에 시장 상태가 없습니다.")
+            raise CentralUnavailable(_("본사 자료에 시장 상태가 없습니다."))
         return _aged(snapshot, status, kind=Kind.MARKET_STATUS)
 
     def _snapshot(self) -> CentralSnapshot:
         snapshot = CentralSnapshot.objects.first()
         if snapshot is None:
             raise CentralUnavailable(
-                "본사 자료를 아직 받지 못했습니다. CENTRAL_API_URL과 CENTRAL_API_KEY를"
-                " 확인하고 `manage_user.py pull`을 실행하세요."
+                _(
+                    "본사 자료를 아직 받지 못했습니다. CENTRAL_API_URL과 CENTRAL_API_KEY를 확인하고 `manage_user.py pull`을 실행하세요."
+                )
             )
         return snapshot
 
@@ -154,15 +157,19 @@ class CentralAPIClient:
                 content = _limited_body(answer)
         except (requests.RequestException, UnicodeError) as error:
             raise _Passing(
-                f"본사 서버에 연결할 수 없습니다 ({self._base_url})."
-                " CENTRAL_API_URL이 맞는지, 본사가 켜져 있는지 확인하세요."
+                _(
+                    "본사 서버에 연결할 수 없습니다 (%(base_url)s). CENTRAL_API_URL이 맞는지, 본사가 켜져 있는지 확인하세요."
+                )
+                % {"base_url": self._base_url}
             ) from error
         try:
             return parse_bundle(content)
         except WireError as error:
             raise CentralUnavailable(
-                f"본사 응답을 이해할 수 없어 버렸습니다: {error}."
-                " CENTRAL_API_URL이 본사 서버인지, 버전이 맞는지 확인하세요."
+                _(
+                    "본사 응답을 이해할 수 없어 버렸습니다: %(error)s. CENTRAL_API_URL이 본사 서버인지, 버전이 맞는지 확인하세요."
+                )
+                % {"error": error}
             ) from error
 
 
@@ -185,7 +192,7 @@ def _limited_body(answer: requests.Response) -> bytes:
         content += chunk
         if len(content) > LARGEST_BODY:
             raise CentralUnavailable(
-                "본사 응답이 1 MiB를 넘어 버렸습니다. CENTRAL_API_URL을 확인하세요."
+                _("본사 응답이 1 MiB를 넘어 버렸습니다. CENTRAL_API_URL을 확인하세요.")
             )
         if time.monotonic() > deadline:
             raise requests.ReadTimeout("the body arrives too slowly")
@@ -201,13 +208,17 @@ def _raise_for_status(answer: requests.Response, base_url: str) -> None:
         # Told when to come back, we do; otherwise it may have been a moment's trouble.
         kind = _Passing if retry_after is None else CentralUnavailable
         raise kind(
-            f"본사 서버가 오류로 답했습니다 (HTTP {status}). 계속되면 본사 운영자에게"
-            " 알리세요.",
+            (
+                _(
+                    "본사 서버가 오류로 답했습니다 (HTTP %(status)s). 계속되면 본사 운영자에게 알리세요."
+                )
+                % {"status": status}
+            ),
             retry_after=retry_after,
         )
     if status == 429:
         raise CentralUnavailable(
-            "본사 요청 한도를 넘었습니다. 잠시 뒤 자동으로 다시 요청합니다.",
+            _("본사 요청 한도를 넘었습니다. 잠시 뒤 자동으로 다시 요청합니다."),
             retry_after=retry_after or LONGEST_RETRY_AFTER,
         )
     raise CentralUnavailable(_refusal(status, base_url))
@@ -215,19 +226,16 @@ def _raise_for_status(answer: requests.Response, base_url: str) -> None:
 
 def _refusal(status: int, base_url: str) -> str:
     if status in (401, 403):
-        return (
-            "본사가 API 키를 거부했습니다 (만료되었거나 틀린 키)."
-            " 본사 운영자에게 새 키를 받아 CENTRAL_API_KEY에 넣으세요."
+        return _(
+            "본사가 API 키를 거부했습니다 (만료되었거나 틀린 키). 본사 운영자에게 새 키를 받아 CENTRAL_API_KEY에 넣으세요."
         )
     if status in (400, 422):
-        return (
-            f"본사가 요청을 이해하지 못했습니다 (HTTP {status})."
-            " 두 서버를 같은 버전으로 맞추세요."
-        )
-    return (
-        f"{base_url} 은(는) 본사 API가 아닌 것 같습니다 (HTTP {status})."
-        " CENTRAL_API_URL을 확인하세요."
-    )
+        return _(
+            "본사가 요청을 이해하지 못했습니다 (HTTP %(status)s). 두 서버를 같은 버전으로 맞추세요."
+        ) % {"status": status}
+    return _(
+        "%(base_url)s 은(는) 본사 API가 아닌 것 같습니다 (HTTP %(status)s). CENTRAL_API_URL을 확인하세요."
+    ) % {"base_url": base_url, "status": status}
 
 
 def _retry_after(answer: requests.Response) -> float | None:

@@ -6,13 +6,14 @@ import hashlib
 import logging
 import random
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from functools import cache
 from typing import Final
 
 from django.conf import settings
 from django.db import transaction
+from django.utils.translation import gettext as _
 
 from common.wire import MAX_BUNDLE_SYMBOLS, BundleAnswer
 from user_project.central_api import bundles
@@ -115,7 +116,7 @@ def pull(
 def freshness(*, snapshot: CentralSnapshot | None, now: datetime) -> Freshness:
     """Grade a snapshot by the age of its data; the sentence is for the owner."""
     if snapshot is None:
-        return NOTHING_YET
+        return replace(NOTHING_YET, reason=_(NOTHING_YET.reason))
     bundle = snapshot.bundle
     told = Told(
         data_as_of=snapshot.data_as_of,
@@ -123,14 +124,15 @@ def freshness(*, snapshot: CentralSnapshot | None, now: datetime) -> Freshness:
         stale=bundle.stale,
         phase=bundle.market_status.phase if bundle.market_status else None,
     )
-    return grade(told=told, now=now)
+    return grade(told=told, now=now, say=_)
 
 
 def _pull(*, now: datetime, extra_symbols: Sequence[str]) -> PullResult:
     if not settings.CENTRAL_API_URL or not settings.CENTRAL_API_KEY:
         raise CentralUnavailable(
-            "본사 주소나 키가 없습니다. CENTRAL_API_URL과 CENTRAL_API_KEY를"
-            " .env.user에 넣으세요."
+            _(
+                "본사 주소나 키가 없습니다. CENTRAL_API_URL과 CENTRAL_API_KEY를 .env.user에 넣으세요."
+            )
         )
     snapshot = latest_snapshot()
     last = snapshot.bundle if snapshot else None
@@ -151,7 +153,9 @@ def _ask(*, last: BundleAnswer | None, extra: Sequence[str]) -> BundleAnswer:
         answer = _ask_once(last=last, extra=extra, known_run_id=None)
     if answer is None:
         raise CentralUnavailable(
-            "본사 분석이 요청하는 사이에 두 번 바뀌었습니다. 다음 요청에서 다시 합니다."
+            _(
+                "본사 분석이 요청하는 사이에 두 번 바뀌었습니다. 다음 요청에서 다시 합니다."
+            )
         )
     return answer
 
@@ -185,8 +189,9 @@ def _keep(
     """The run is known already: only when it was confirmed, and its state, can change."""
     if snapshot is None or answer.run_id != snapshot.run_id:
         raise CentralUnavailable(
-            "본사가 우리에게 없는 분석을 그대로라고 답해 버렸습니다."
-            " 본사 운영자에게 알리세요."
+            _(
+                "본사가 우리에게 없는 분석을 그대로라고 답해 버렸습니다. 본사 운영자에게 알리세요."
+            )
         )
     # `stale` is decided when serving, so the same run may turn stale.
     news = {"stale": answer.stale, "next_run_at": answer.next_run_at}

@@ -14,7 +14,7 @@ from django.utils import timezone
 from django.utils.safestring import SafeString
 from unfold.decorators import action
 
-from user_project.bots import services, wording
+from user_project.bots import option_changes, services, wording
 from user_project.bots.models import Adjustment, Bot, BotEvent, Cycle, Order
 from user_project.bots.option_ranges import range_problem
 from user_project.bots.options import options_of
@@ -61,7 +61,7 @@ class BotOptionsForm(forms.ModelForm):  # type: ignore[type-arg]  # not generic 
         for name, value in values.items():
             setattr(bot, name, value)
         try:
-            self.instance = services.update_options(
+            self.instance = option_changes.update_options(
                 bot=bot, options=options_of(bot), now=timezone.now()
             )
         except BotProblem as problem:
@@ -133,9 +133,9 @@ class BotAdmin(RowsAdmin):
     def _editable(self, bot: Bot | None, /) -> frozenset[str]:
         if bot is None:
             return frozenset()
-        if bot.state in services.IDLE_STATES:
+        if bot.state in option_changes.IDLE_STATES:
             return frozenset(OPTIONS)
-        return frozenset(OPTIONS) & {"name", *services.NEXT_ROUND_OPTIONS}
+        return frozenset(OPTIONS) & {"name", *option_changes.NEXT_ROUND_OPTIONS}
 
     @admin.display(description="이 봇의")
     def belongings(self, bot: Bot) -> SafeString:

@@ -16,7 +16,7 @@ from django.views.decorators.http import require_http_methods
 
 from user_project.accounts.models import ExchangeAccount
 from user_project.bots import emergency as stops
-from user_project.bots.passwords import SELL_WORD, check_selling
+from user_project.bots.passwords import check_selling, sell_word
 from user_project.bots.problems import BotProblem
 
 
@@ -94,6 +94,6 @@ def _page(
         "effects": effects,
         "totals": stops.add_up(effects),
         "allowed": bool(scope) and _may(request, scope),
-        "word": SELL_WORD,
+        "word": sell_word(),
     }
     return render(request, "console/emergency.html", context, status=status)

@@ -8,6 +8,8 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Final
 
+from django.utils.translation import gettext as _
+
 from user_project.accounts.models import ExchangeAccount
 from user_project.bots import overview, pnl, wording
 from user_project.bots.models import Bot, BotEvent, Cycle
@@ -79,7 +81,11 @@ def _states(target: Target, *, now: datetime) -> Iterator[tuple[Kind, str, str]]
     if local.hour >= DAILY_HOUR:
         yield Kind.DAILY, today, _summary(target, now=now)
     if local.hour >= HEARTBEAT_HOUR:
-        yield Kind.HEARTBEAT, today, f"단타로가 돌아가고 있습니다. {_counts(target)}"
+        yield (
+            Kind.HEARTBEAT,
+            today,
+            (_("단타로가 돌아가고 있습니다. %(target)s") % {"target": _counts(target)}),
+        )
 
 
 def _stale(*, now: datetime) -> tuple[Kind, str, str]:
@@ -98,7 +104,9 @@ def _keys(target: Target, *, now: datetime) -> tuple[Kind, str, str]:
         reached = [days for days in KEY_DAYS if left <= days]
         if reached:
             soon.append(f"{pk}:{min(reached)}")
-    line = "거래소 키가 곧 만료됩니다. 계정 화면에서 새 키로 바꾸세요." if soon else ""
+    line = (
+        _("거래소 키가 곧 만료됩니다. 계정 화면에서 새 키로 바꾸세요.") if soon else ""
+    )
     return Kind.KEYS, ",".join(soon), line
 
 
@@ -109,7 +117,10 @@ def _summary(target: Target, *, now: datetime) -> str:
         owner=target.owner, group_by=pnl.GroupBy.DAY, first=yesterday, last=yesterday
     )
     profit = sum((row.profit for row in rows), Decimal(0))
-    return f"어제 실현손익 {wording.won(profit)}. {_counts(target)}"
+    return _("어제 실현손익 %(profit)s. %(target)s") % {
+        "profit": wording.won(profit),
+        "target": _counts(target),
+    }
 
 
 def _counts(target: Target, /) -> str:
@@ -117,7 +128,6 @@ def _counts(target: Target, /) -> str:
     running = bots.filter(state__in=(BotState.RUNNING, BotState.FINISHING)).count()
     halted = bots.filter(state=BotState.HALTED).count()
     rounds = Cycle.objects.filter(bot__in=bots).exclude(state__in=TERMINAL_CYCLES)
-    return (
-        f"실행 중인 봇 {running}개, 확인이 필요한 봇 {halted}개,"
-        f" 진행 중인 회차 {rounds.count()}개."
-    )
+    return _(
+        "실행 중인 봇 %(running)s개, 확인이 필요한 봇 %(halted)s개, 진행 중인 회차 %(count)s개."
+    ) % {"running": running, "halted": halted, "count": rounds.count()}

@@ -9,6 +9,8 @@ from typing import Any, Final
 
 from django.db import IntegrityError, transaction
 from django.db.models import Q
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_noop as _noop
 
 from user_project.accounts.keys import (
     KeysUnreadable,
@@ -23,7 +25,7 @@ from user_project.notifications.news import news_for
 
 log = logging.getLogger(__name__)
 
-TITLE: Final = "단타로"
+TITLE: Final = _noop("단타로")
 CLAIM: Final = timedelta(seconds=60)
 """So long nobody else sends for a target whose sender has died."""
 EVERY: Final = timedelta(seconds=10)
@@ -63,7 +65,9 @@ def add_target(
         with transaction.atomic():
             target.save(force_insert=True)
     except IntegrityError as error:
-        text = f"'{target.name}' 알림 대상이 이미 있습니다. 다른 이름을 쓰세요."
+        text = _("'%(name)s' 알림 대상이 이미 있습니다. 다른 이름을 쓰세요.") % {
+            "name": target.name
+        }
         raise TargetProblem(text, field="name") from error
     return target
 
@@ -71,10 +75,10 @@ def add_target(
 def try_target(*, target: Target) -> None:
     """Send a line now; raise TargetProblem when it does not arrive at the service."""
     try:
-        _send(target, "시험 알림입니다. 이 알림이 보이면 준비가 끝났습니다.")
+        _send(target, _("시험 알림입니다. 이 알림이 보이면 준비가 끝났습니다."))
     except (wire.NotSent, KeysUnreadable) as error:
         raise TargetProblem(
-            "보내지 못했습니다. 주소와 토큰, 상대 서비스의 상태를 확인하세요."
+            _("보내지 못했습니다. 주소와 토큰, 상대 서비스의 상태를 확인하세요.")
         ) from error
 
 
@@ -106,7 +110,9 @@ def _deliver(target: Target, *, now: datetime) -> bool:
         log.warning("target %s was not told: %s", target.pk, type(error).__name__)
         failures = target.failures + 1
         pause = min(FIRST_PAUSE * 2 ** min(failures - 1, 7), LONGEST_PAUSE)
-        text = f"{failures}번 보내지 못했습니다. 주소와 상대 서비스를 확인하세요."
+        text = _(
+            "%(failures)s번 보내지 못했습니다. 주소와 상대 서비스를 확인하세요."
+        ) % {"failures": failures}
         _note(target, failures=failures, next_try_at=now + pause, last_error=text)
         return False
     done = {"failures": 0, "last_error": "", "last_sent_at": now}

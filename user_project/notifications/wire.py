@@ -6,6 +6,7 @@ import logging
 from typing import Final
 
 import apprise
+from django.utils.translation import gettext as _
 
 SERVICES: Final = frozenset(
     {
@@ -42,10 +43,13 @@ def service_of(address: str, /) -> str:
     service = address.partition("://")[0].strip().lower()
     if service not in SERVICES:
         known = ", ".join(sorted(SERVICES))
-        raise AddressProblem(f"쓸 수 있는 서비스가 아닙니다. 쓸 수 있는 것: {known}")
+        raise AddressProblem(
+            _("쓸 수 있는 서비스가 아닙니다. 쓸 수 있는 것: %(known)s")
+            % {"known": known}
+        )
     if not apprise.Apprise().add(address.strip()):
         raise AddressProblem(
-            "주소를 읽을 수 없습니다. 예: tgram://봇토큰/대화번호, ntfy://서버/주제"
+            _("주소를 읽을 수 없습니다. 예: tgram://봇토큰/대화번호, ntfy://서버/주제")
         )
     return service
 

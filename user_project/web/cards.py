@@ -8,6 +8,7 @@ from decimal import Decimal
 from typing import Final
 
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import pgettext_lazy
 
 from user_project.bots.models import Bot
 from user_project.bots.overview import BotView, StageView
@@ -98,11 +99,11 @@ class Totals:
 
 
 LABELS: Final = {
-    BotTrigger.START: _("시작"),
-    BotTrigger.RESUME: _("재개"),
-    BotTrigger.PAUSE: _("일시정지"),
-    BotTrigger.FINISH: _("이번 회차까지"),
-    BotTrigger.STOP: _("정지"),
+    BotTrigger.START: pgettext_lazy("button", "시작"),
+    BotTrigger.RESUME: pgettext_lazy("button", "재개"),
+    BotTrigger.PAUSE: pgettext_lazy("button", "일시정지"),
+    BotTrigger.FINISH: pgettext_lazy("button", "이번 회차까지"),
+    BotTrigger.STOP: pgettext_lazy("button", "정지"),
 }
 """What an owner may ask for, in the order of the buttons."""
 

@@ -12,7 +12,7 @@ from django.utils.translation import gettext as _
 
 from user_project.bots import emergency as stops
 from user_project.bots.models import EmergencyStop
-from user_project.bots.passwords import SELL_WORD, check_selling
+from user_project.bots.passwords import check_selling, sell_word
 from user_project.bots.problems import BotProblem
 from user_project.web.pages import LOOKS, owner_page, show
 
@@ -55,5 +55,5 @@ def _page(request: HttpRequest, *, status: int = 200) -> HttpResponse:
         status=status,
         effects=effects,
         totals=stops.add_up(effects),
-        word=SELL_WORD,
+        word=sell_word(),
     )

@@ -44,7 +44,7 @@ def _page(
 ) -> HttpResponse:
     context = {
         "bot": bot,
-        "words": live.CONSENT,
+        "words": _(live.CONSENT),
         "problem": problem,
         "plan": _plan(request, bot),
     }

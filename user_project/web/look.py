@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import Any, Final
 
 from django import forms
+from django.conf import settings
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
+from django.utils import translation
+from django.utils.translation import get_language
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy as _lazy
 
@@ -23,7 +27,11 @@ COLOURS: Final = (
     ("korea", _lazy("상승 빨강, 하락 파랑 (한국)")),
     ("world", _lazy("상승 초록, 하락 빨강 (해외)")),
 )
-COOKIES: Final = {"theme": "dantaro_theme", "colours": "dantaro_colours"}
+COOKIES: Final = {
+    "theme": "dantaro_theme",
+    "colours": "dantaro_colours",
+    "language": settings.LANGUAGE_COOKIE_NAME,
+}
 YEAR: Final = 365 * 24 * 3600
 
 
@@ -38,6 +46,9 @@ class Look:
 class LookForm(forms.Form):
     """The choices; they are kept in this browser alone."""
 
+    language = forms.ChoiceField(
+        label="언어 / Language", choices=settings.LANGUAGES, required=False
+    )
     theme = forms.ChoiceField(label=_lazy("테마"), choices=THEMES)
     colours = forms.ChoiceField(label=_lazy("등락 색"), choices=COLOURS)
 
@@ -47,7 +58,7 @@ def look_of(request: HttpRequest, /) -> Look:
     chosen = {
         name: request.COOKIES.get(cookie, "")
         for name, cookie in COOKIES.items()
-        if request.COOKIES.get(cookie) in dict(OFFERED[name])
+        if request.COOKIES.get(cookie) in dict(OFFERED.get(name, ()))
     }
     return Look(**chosen)
 
@@ -64,14 +75,22 @@ def look(request: HttpRequest) -> dict[str, Any]:
 def look_page(request: HttpRequest) -> HttpResponse:
     """Choose theme and colours."""
     now = look_of(request)
-    initial = {"theme": now.theme, "colours": now.colours}
+    language = get_language()
+    initial = {"theme": now.theme, "colours": now.colours, "language": language}
     form = LookForm(request.POST or None, initial=initial)
     if request.method != "POST" or not form.is_valid():
         return show(
-            request, "web/look.html", form=form, status=400 if form.errors else 200
+            request,
+            "web/look.html",
+            status=400 if form.errors else 200,
+            form=form,
+            up=Decimal(1234),
+            down=Decimal(-1234),
         )
     answer = redirect("look")
     for name, cookie in COOKIES.items():
+        if not form.cleaned_data[name]:
+            continue
         answer.set_cookie(
             cookie,
             form.cleaned_data[name],
@@ -80,5 +99,6 @@ def look_page(request: HttpRequest) -> HttpResponse:
             httponly=True,
             secure=request.is_secure(),
         )
-    messages.success(request, _("화면 설정을 바꿨습니다."))
+    with translation.override(form.cleaned_data["language"] or language):
+        messages.success(request, _("화면 설정을 바꿨습니다."))
     return answer

@@ -47,7 +47,7 @@ def home(request: HttpRequest) -> HttpResponse:
     central, ranking = overview.recommendations_view(now=now)
     names = {coin.symbol: coin.korean_name for coin in ranking}
     bots = Bot.objects.for_user(request.user).select_related("account")
-    views = [overview.bot_view(bot=bot, now=now) for bot in bots]
+    views = overview.bot_views(bots=list(bots), now=now)
     cards = [make_card(view=view, names=names) for view in views]
     owner: Any = request.user
     events = BotEvent.objects.filter(bot__owner=owner).select_related("bot")

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from django.conf import settings
 from django.db import models
 from django.db.models import Q
+from django.utils.translation import gettext as _
 
 from common.wire import Level
 from user_project.bots import columns
@@ -142,4 +143,4 @@ class Bot(models.Model):
         )
 
     def __str__(self) -> str:
-        return f"{self.name} ({self.market or '자동 선택'})"
+        return f"{self.name} ({self.market or _('자동 선택')})"

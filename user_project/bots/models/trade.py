@@ -8,6 +8,9 @@ from decimal import Decimal
 from django.conf import settings
 from django.db import models
 from django.db.models import F, Q
+from django.utils.translation import get_language
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy as _lazy
 
 from common.money import plain
 from user_project.bots import columns
@@ -162,10 +165,13 @@ class Order(models.Model):
     def stage_name(self) -> str:
         """Return ``3차 매수``, ``익절``, ``시장가 매도`` or ``추가 매수 1``."""
         if self.stage == 0:
-            return "익절" if self.price is not None else "시장가 매도"
+            return _("익절") if self.price is not None else _("시장가 매도")
         if self.stage >= FIRST_MANUAL_STAGE:
-            return f"추가 매수 {self.stage - FIRST_MANUAL_STAGE + 1}"
-        return f"{self.stage}차 {self.get_side_display()}"
+            return _("추가 매수 %(n)s") % {"n": self.stage - FIRST_MANUAL_STAGE + 1}
+        return _("%(n)s차 %(side)s") % {
+            "n": self.stage,
+            "side": self.get_side_display(),
+        }
 
 
 class Fill(models.Model):
@@ -200,8 +206,8 @@ class Adjustment(models.Model):
     class Kind(models.TextChoices):
         """Why."""
 
-        RELEASED = "released", "소유자에게 이관"
-        LOST = "lost", "계정에서 사라짐"
+        RELEASED = "released", _lazy("소유자에게 이관")
+        LOST = "lost", _lazy("계정에서 사라짐")
 
     cycle = models.ForeignKey(
         Cycle, on_delete=models.PROTECT, related_name="adjustments"
@@ -284,6 +290,9 @@ class BotEvent(models.Model):
     kind = models.CharField("종류", max_length=40)
     """Reverse-dotted: ``bot.running``, ``order.filled``, ``cycle.closed`` …"""
     message = models.CharField("내용", max_length=300)
+    message_en = models.CharField(
+        "영어 문장", max_length=300, blank=True, editable=False
+    )
     data = models.JSONField("자료", default=dict)
     at = models.DateTimeField("시각", auto_now_add=True)
 
@@ -295,3 +304,9 @@ class BotEvent(models.Model):
 
     def __str__(self) -> str:
         return self.message
+
+    @property
+    def sentence(self) -> str:
+        """Return what happened in the reader's language, as far as it was written."""
+        english = str(get_language()).startswith("en")
+        return (self.message_en if english else "") or self.message

@@ -45,4 +45,4 @@ def ago(moment: datetime | None) -> SafeString | str:
 @register.filter
 def bot_state(state: str) -> str:
     """Name a bot's state."""
-    return dict(columns.BOT_STATES).get(state, state)
+    return str(dict(columns.BOT_STATES).get(state, state))

@@ -10,10 +10,12 @@ from zoneinfo import ZoneInfo
 from django import template
 from django.conf import settings
 from django.utils import timezone
+from django.utils.translation import get_language
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy as _lazy
 
 from common.money import plain, ticks_of
+from common.wire import Reason
 from user_project.bots import wording
 
 register = template.Library()
@@ -60,6 +62,12 @@ def share(ratio: Decimal | None) -> str:
 def stage_state(state: str) -> str:
     """Name what became of a stage."""
     return str(STAGE_STATES.get(state, state))
+
+
+@register.filter
+def told(reason: Reason) -> str:
+    """Return what central says, in the reader's language."""
+    return reason.en if str(get_language()).startswith("en") else reason.ko
 
 
 @register.filter
@@ -185,4 +193,4 @@ def _tick_decimals(value: Decimal, market: str) -> int:
 
 def _written(value: Decimal, decimals: int) -> str:
     step = Decimal(1).scaleb(-decimals)
-    return f"{value.quantize(step, rounding=ROUND_HALF_UP):,f}원"
+    return wording.with_unit(f"{value.quantize(step, rounding=ROUND_HALF_UP):,f}")
