@@ -29,6 +29,12 @@ DOCUMENTS = (
     "docs/decisions.md",
     "docs/api.md",
     "docs/simulator.md",
+    "docs/user-api.md",
+    "docs/trader-guide.md",
+    "docs/trader-guide.ko.md",
+    "docs/operator-guide.md",
+    "docs/operator-guide.ko.md",
+    "docs/glossary.md",
 )
 S = TypeVar("S", bound=StrEnum)
 T = TypeVar("T", bound=StrEnum)
