@@ -1,7 +1,7 @@
 """Fills a user server's database with one owner's long life, for page benchmarks.
 
-Usage: python -m deploy.bench_pages_data < JSON {"bots": 200, "orders": 100000,
-"events": 10000, "password": …}, with the server's environment. Prints {"bots": [id, …]}.
+Usage: python -m deploy.bench_pages_data < JSON {"account": [access, secret],
+"bots": 200, "orders": 100000, "events": 10000, "password": …}, with the server's environment. Prints {"bots": [id, …]}.
 """
 
 from __future__ import annotations
@@ -38,11 +38,13 @@ def main() -> int:
     return 0
 
 
-def fill(*, bots: int, orders: int, events: int, password: str) -> dict[str, Any]:
+def fill(
+    *, account: list[str], bots: int, orders: int, events: int, password: str
+) -> dict[str, Any]:
     """Write bots, rounds, orders, fills, bookings and diary lines. Needs Django."""
     told = write(
         {
-            "accounts": [["bench", "b" * 64]],
+            "accounts": [account],
             "levels": dict.fromkeys(MARKETS, "1000"),
             "bots": [_bot(number) for number in range(bots)],
         }

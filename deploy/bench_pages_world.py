@@ -40,8 +40,10 @@ def pages(
     """Run the server with its stream until the block ends; filling takes a minute."""
     with user_world(accounts=1, market=SIMULATED) as world:
         step(f"pages: {bots} bots, {orders:,} orders are written")
-        wanted = {"bots": bots, "orders": orders, "events": events}
-        text = json.dumps({**wanted, "password": PASSWORD})
+        (key,) = world.keys
+        wanted = {"account": [key.access, key.secret], "password": PASSWORD}
+        counts = {"bots": bots, "orders": orders, "events": events}
+        text = json.dumps({**wanted, **counts})
         told = json.loads(world.python("-m", "deploy.bench_pages_data", text=text))
         url = world.env["STREAM_ORIGINS"]
         ready = http_answers(f"{url}/healthz", any_status=True)

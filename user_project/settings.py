@@ -236,7 +236,7 @@ CENTRAL_API_URL = env.str("CENTRAL_API_URL", default="")
 CENTRAL_API_KEY = env.str("CENTRAL_API_KEY", default="")
 PULL_SECONDS = env.int("DANTARO_PULL_SECONDS", default=60)
 RECONCILE_SECONDS = env.int("DANTARO_RECONCILE_SECONDS", default=30)
-UPBIT_BASE_URL = env.str("UPBIT_BASE_URL", default="https://api.upbit.com")
+UPBIT_BASE_URL = env.str("UPBIT_BASE_URL", default="https://api.upbit.com").rstrip("/")
 """Where prices and order rules come from, and the host of new paper accounts."""
 RATE_FACTOR = env.float("DANTARO_RATE_FACTOR", default=1.0)
 LIVE_TRADING = env.bool("DANTARO_LIVE_TRADING", default=False)

@@ -26,6 +26,7 @@ from user_project.bots.models import (
     QueueHeartbeat,
     ServerSwitch,
 )
+from user_project.bots.quarantine import lift_quarantine
 
 
 def run(*words: str, exit_code: int = 0) -> str:
@@ -144,6 +145,27 @@ class TestReconcile:
             "격리했습니다" in BotEvent.objects.get(kind="account.quarantined").message
         )
 
+    def test_an_order_that_a_person_accepted_quarantines_no_more(
+        self, traded: Floor
+    ) -> None:
+        traded.damaged = True
+        Order.objects.filter(stage=2).update(identifier="dt1-another")
+        run("reconcile", "--apply", exit_code=1)
+        account = ExchangeAccount.objects.get()
+        assert len(account.strange_orders) == 1
+
+        lift_quarantine(account=account, note="내 것", by="boss", now=timezone.now())
+        run("reconcile", "--apply")
+
+        account.refresh_from_db()
+        assert account.quarantined_at is None
+        Order.objects.filter(stage=1).update(identifier="dt1-third")
+        ExchangeAccount.objects.update(reconciled_at=None)
+        run("reconcile", "--apply", exit_code=1)
+        account.refresh_from_db()
+        assert len(account.strange_orders) == 1
+        assert account.strange_orders != account.accepted_orders
+
 
 class TestReplay:
     def test_every_order_of_a_round_is_decided_again(self, traded: Floor) -> None:
@@ -206,7 +228,7 @@ class TestEmergencyStop:
 
     def test_the_scope_may_be_one_owner(self, traded: Floor) -> None:
         make_user("bob")
-        assert "멈출 봇이 없습니다" in run("emergency_stop", "--owner", "bob", "--yes")
+        assert "멈출 봇은 없었고" in run("emergency_stop", "--owner", "bob", "--yes")
         assert "없습니다" in run("emergency_stop", "--owner", "eve", exit_code=2)
         run("emergency_stop", "--owner", "alice", "--yes")
         assert Order.objects.live().filter(side="bid").count() == 0

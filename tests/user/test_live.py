@@ -37,7 +37,8 @@ KEYS = ExchangeKeys(access_key="ACCESS-canary", secret_key="SECRET-canary")
 
 
 @pytest.fixture
-def bot(monkeypatch: pytest.MonkeyPatch) -> Bot:
+def bot(monkeypatch: pytest.MonkeyPatch, settings: Any) -> Bot:
+    settings.UPBIT_BASE_URL = LIVE_HOST
     exchange = QuietExchange(now=timezone.now())
     monkeypatch.setattr(services, "adapter_for", lambda *, account: exchange)
     make_snapshot(timezone.now())
@@ -92,6 +93,18 @@ class TestConsentPage:
         answer = page.post(f"/bots/{bot.pk}/live/", body)
         assert (answer.status_code, said in answer.content.decode()) == (400, True)
         bot.refresh_from_db()
+        assert bot.live_enabled_at is None
+
+    def test_a_server_that_follows_other_prices_refuses(
+        self, bot: Bot, page: Any, settings: Any
+    ) -> None:
+        settings.LIVE_TRADING, settings.UPBIT_BASE_URL = True, "http://127.0.0.1:9000"
+        body = {"password": PASSWORD, "consent": live.CONSENT}
+
+        answer = page.post(f"/bots/{bot.pk}/live/", body)
+
+        bot.refresh_from_db()
+        assert "다른 거래소(http://127.0.0.1:9000)의 시세" in answer.content.decode()
         assert bot.live_enabled_at is None
 
     def test_it_is_switched_on_and_off_again(

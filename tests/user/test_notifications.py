@@ -33,6 +33,7 @@ from user_project.notifications.services import (
     add_target,
     deliver_all,
     try_target,
+    turn,
 )
 
 pytestmark = pytest.mark.django_db
@@ -353,3 +354,22 @@ def test_a_trade_writes_nothing_for_the_notifications() -> None:
 
     assert not Target.objects.exists()
     assert deliver_all(now=timezone.now()) == 0
+
+
+def test_what_happens_while_a_place_is_off_is_not_told_later(
+    told: Callable[..., Target], ntfy: SimpleNamespace
+) -> None:
+    target = told(Kind.TROUBLE)
+    bot = make_bot(target.owner)
+    turn(target=target, now=NOON)
+    BotEvent.objects.create(bot=bot, kind="bot.halted", message="그 사이의 일")
+    BotEvent.objects.update(at=NOON)
+    turn(target=target, now=NOON)
+
+    deliver_all(now=NOON + timedelta(minutes=1))
+    assert ntfy.heard == []
+
+    BotEvent.objects.create(bot=bot, kind="cycle.frozen", message="그 뒤의 일")
+    BotEvent.objects.update(at=NOON)
+    deliver_all(now=NOON + timedelta(minutes=2))
+    assert ntfy.heard == [f"[{bot.name}] 그 뒤의 일"]

@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 from django.conf import settings
+from django.contrib.admin.models import LogEntry
 from django.core.cache import caches
 from django.test import Client
 from django.urls import reverse
@@ -518,3 +519,80 @@ class TestDrawing:
 
         assert line is not None
         assert {point.split(",")[1] for point in line.points.split()} == {"114.0"}
+
+
+def test_options_are_changed_on_a_page_of_their_own(alice: SimpleNamespace) -> None:
+    address = f"/bots/{alice.bot.pk}/options/"
+    form = alice.client.get(address).context["form"]
+    values = {
+        name: "" if (value := form[name].value()) is None else str(value)
+        for name in form.fields
+    }
+    assert values["take_profit_percent"] == "1.50"
+
+    answer = alice.client.post(address, {**values, "take_profit_percent": "2.5"})
+
+    alice.bot.refresh_from_db()
+    assert answer.status_code == 302
+    assert alice.bot.take_profit == Decimal("0.025")
+    assert (alice.bot.jitter, alice.bot.trailing) == (Decimal("0.25"), None)
+
+
+def test_an_option_the_running_round_uses_is_refused_beside_its_field(
+    alice: SimpleNamespace,
+) -> None:
+    address = f"/bots/{alice.bot.pk}/options/"
+    form = alice.client.get(address).context["form"]
+    values = {
+        name: "" if (value := form[name].value()) is None else str(value)
+        for name in form.fields
+    }
+
+    busy = alice.client.post(address, {**values, "trailing": "1"})
+    wrong = alice.client.post(address, {**values, "take_profit_percent": "200"})
+
+    assert busy.status_code == wrong.status_code == 400
+    assert "봇을 정지한 뒤" in _text(busy)
+    assert "0.01%부터 100%까지" in _text(wrong)
+
+
+def test_a_password_is_changed_by_whoever_knows_the_old_one(
+    alice: SimpleNamespace,
+) -> None:
+    new = "another horse battery"
+    body = {"new_password1": new, "new_password2": new}
+
+    refused = alice.client.post("/password/", {**body, "old_password": "wrong"})
+    done = alice.client.post("/password/", {**body, "old_password": PASSWORD})
+
+    alice.owner.refresh_from_db()
+    assert refused.status_code == 200
+    assert done.status_code == 302
+    assert alice.owner.check_password(new)
+
+
+def test_every_posted_wish_is_kept_for_operators(alice: SimpleNamespace) -> None:
+    alice.client.get(f"/bots/{alice.bot.pk}/")
+    alice.client.post(f"/bots/{alice.bot.pk}/pause/")
+    alice.client.post(f"/bots/{alice.bot.pk}/by-hand/sell/", {"password": "wrong"})
+
+    kept = LogEntry.objects.values_list("user_id", "object_repr", "change_message")
+    assert set(kept) == {
+        (alice.owner.pk, f"/bots/{alice.bot.pk}/pause/", "302"),
+        (alice.owner.pk, f"/bots/{alice.bot.pk}/by-hand/sell/", "302"),
+    }
+
+
+def test_a_bots_kill_switch_is_turned_off_with_the_password(
+    alice: SimpleNamespace,
+) -> None:
+    address = f"/bots/{alice.bot.pk}/by-hand/switch/"
+    alice.client.post(address, {"on": "1"})
+
+    alice.client.post(address, {"on": "0", "password": "wrong"})
+    alice.bot.refresh_from_db()
+    assert alice.bot.kill_switch_at is not None
+
+    alice.client.post(address, {"on": "0", "password": PASSWORD})
+    alice.bot.refresh_from_db()
+    assert alice.bot.kill_switch_at is None

@@ -223,7 +223,7 @@ def test_buttons_offer_what_the_state_allows(alice: SimpleNamespace) -> None:
     page = alice.client.get(reverse("bot", args=[bot.pk])).content.decode()
 
     offered = set(re.findall(rf"/bots/{bot.pk}/(\w+)/", page))
-    assert offered - {"events"} == {"resume", "finish", "stop"}
+    assert offered - {"events", "options"} == {"resume", "finish", "stop"}
 
 
 def test_an_action_is_posted_and_confirmed(alice: SimpleNamespace) -> None:
@@ -418,7 +418,7 @@ def test_creating_without_a_preview_makes_nothing(alice: SimpleNamespace) -> Non
         ({"budget": ""}, "필수"),
         ({"stages": "0"}, "1부터 20까지"),
         ({"multiplier": "3"}, "1부터 2까지"),
-        ({"take_profit_percent": "0"}, "0.0001부터"),
+        ({"take_profit_percent": "0"}, "0.01%부터 100%까지"),
         ({"market": "BTC"}, "KRW-BTC처럼"),
         ({"market": "KRW-NOPE"}, "마켓 코드"),
     ],

@@ -6,6 +6,7 @@ import re
 from typing import Final
 from urllib.parse import urlsplit
 
+from django.conf import settings
 from django.utils.translation import gettext as _
 
 from common.upbit import HOST_SUFFIX
@@ -20,6 +21,11 @@ def is_real_upbit(*, base_url: str) -> bool:
     """Tell whether the address belongs to the real exchange."""
     host = (urlsplit(base_url).hostname or "").rstrip(".").lower()
     return host == HOST_SUFFIX or host.endswith("." + HOST_SUFFIX)
+
+
+def usual_host(mode: str, /) -> str:
+    """Return where an account of that mode trades unless somebody says otherwise."""
+    return LIVE_ADDRESS if mode == "live" else str(settings.UPBIT_BASE_URL)
 
 
 def host_problem(*, mode: str, base_url: str) -> str | None:

@@ -52,6 +52,10 @@ class ExchangeAccount(models.Model):
     key_problem = models.CharField("키 문제", max_length=200, blank=True)
     quarantined_at = models.DateTimeField("격리 시각", null=True, blank=True)
     quarantine_reason = models.CharField("격리 사유", max_length=300, blank=True)
+    strange_orders = models.JSONField(default=list, editable=False)
+    """Identifiers for which the account was set apart."""
+    accepted_orders = models.JSONField(default=list, editable=False)
+    """Those of them that a person has looked into: they set it apart no more."""
     key_checked_at = models.DateTimeField("마지막 키 점검", null=True, blank=True)
     kill_switch_at = models.DateTimeField("비상 정지", null=True, blank=True)
     kill_switch_reason = models.CharField("비상 정지 사유", max_length=200, blank=True)
@@ -68,7 +72,7 @@ class ExchangeAccount(models.Model):
     balances = models.JSONField("잔고", default=dict, editable=False)
     """Currency -> (free, locked) as exact text, as the exchange said when last compared."""
     balances_at = models.DateTimeField("잔고 시각", null=True, editable=False)
-    reconciled_at = models.DateTimeField("마지막 대사", null=True, blank=True)
+    reconciled_at = models.DateTimeField("마지막 대조", null=True, blank=True)
     created_at = models.DateTimeField(auto_now_add=True)
 
     objects = ExchangeAccountQuerySet.as_manager()

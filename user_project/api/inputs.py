@@ -5,11 +5,11 @@ from __future__ import annotations
 from decimal import Decimal
 from typing import Any
 
-from django.conf import settings
 from django.utils.translation import gettext_lazy as _
 from rest_framework import serializers
 
 from common.wire import SYMBOL_PATTERN, Level
+from user_project.accounts.hosts import usual_host
 from user_project.accounts.models import AccountMode
 from user_project.api.fields import DecimalText
 from user_project.bots.columns import LEVELS, ORDER_STATES, REENTRIES, SHAPES
@@ -61,8 +61,8 @@ class AccountInput(StrictSerializer):
         return value.rstrip("/")
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
-        """Fill the server's own exchange host."""
-        return {"base_url": settings.UPBIT_BASE_URL, **attrs}
+        """Fill the exchange host that suits the mode."""
+        return {"base_url": usual_host(attrs["mode"]), **attrs}
 
 
 class KeysInput(StrictSerializer):

@@ -20,6 +20,7 @@ from user_project.accounts.models import ExchangeAccount
 from user_project.accounts.services import AccountProblem, adapter_for
 from user_project.bots import cycles, wording
 from user_project.bots.models import Brake, Order, QueueHeartbeat
+from user_project.bots.pnl import KST
 from user_project.bots.switches import RECONCILE_MAX_AGE, server_switch
 from user_project.central_api.services import freshness, latest_snapshot
 from user_project.exchanges.adapter import ExchangeError
@@ -192,9 +193,10 @@ def _switches(now: datetime) -> Iterator[Check]:
         text = _("서버 비상 정지가 켜져 있습니다. 관리자 화면에서 끕니다.")
         yield Check(name="kill switch", level=WARN, text=text)
     for brake in Brake.objects.filter(until__gt=now):
+        until = brake.until or now
         text = _("%(reason)s: %(until)s까지 새 차수를 사지 않습니다.") % {
             "reason": brake.reason,
-            "until": f"{brake.until:%H:%M}",
+            "until": f"{until.astimezone(KST):%H:%M}",
         }
         yield Check(name="brake", level=WARN, text=text)
     live = _("켜짐") if settings.LIVE_TRADING else _("꺼짐")

@@ -75,6 +75,14 @@ def _check(*, bot: Bot, consent: str) -> None:
                 "이 서버는 실전투자가 꺼져 있습니다. 운영자가 DANTARO_LIVE_TRADING=1로 켠 뒤에 다시 하세요."
             ),
         )
+    if bot.account.base_url != settings.UPBIT_BASE_URL:
+        raise BotProblem(
+            "OTHER_PRICES",
+            _(
+                "이 서버는 다른 거래소(%(url)s)의 시세를 보고 있어 급락 제동과 깨우기가 실전 시세를 따르지 못합니다. 운영자가 UPBIT_BASE_URL을 업비트 주소로 바꾼 뒤에 다시 하세요."
+            )
+            % {"url": settings.UPBIT_BASE_URL},
+        )
     if consent.strip() not in {CONSENT, _(CONSENT)}:
         raise BotProblem(
             "CONSENT_MISSING",

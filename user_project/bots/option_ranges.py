@@ -34,23 +34,26 @@ OPTION_RANGES: Final[dict[str, tuple[Decimal, Decimal, str]]] = {
 """Option -> lowest and highest value, both allowed, and its Korean name."""
 
 
-def range_problem(*, option: str, value: Decimal | int | None) -> str | None:
+def range_problem(
+    *, option: str, value: Decimal | int | None, in_percent: bool = False
+) -> str | None:
     """Return the sentence that names the allowed range, None when *value* is in it.
 
-    None means that an option is off.
+    None means that an option is off. *in_percent*: the owner typed a share that way.
     """
     if option not in OPTION_RANGES or value is None:
         return None
     lowest, highest, label = OPTION_RANGES[option]
     if lowest <= value <= highest:
         return None
+    factor, unit = (100, "%") if in_percent else (1, "")
     return _(
         "%(label)s은(는) %(lowest)s부터 %(highest)s까지 쓸 수 있습니다. 지금 값은 %(written)s입니다."
     ) % {
         "label": _(label),
-        "lowest": _written(lowest),
-        "highest": _written(highest),
-        "written": _written(Decimal(value)),
+        "lowest": _written(lowest * factor) + unit,
+        "highest": _written(highest * factor) + unit,
+        "written": _written(Decimal(value) * factor) + unit,
     }
 
 

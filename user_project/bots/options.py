@@ -108,6 +108,11 @@ def read_table(rows: list[Any] | None, /) -> tuple[TableStage, ...] | None:
     )
 
 
+def table_text(table: tuple[TableStage, ...] | None, /) -> str:
+    """Write an own table of stages as `parse_table` reads it; empty for none."""
+    return ",".join(f"{plain(row.drop)}:{plain(row.weight)}" for row in table or ())
+
+
 def parse_table(text: str, /) -> tuple[TableStage, ...] | None:
     """Read ``0:1,0.03:1.5`` (drop:weight, …) as commands take it; None for no text.
 

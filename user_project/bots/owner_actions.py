@@ -65,7 +65,9 @@ def change_take_profit(*, bot: Bot, take_profit: Decimal, now: datetime) -> Cycl
     """Take profit of the running round at another net share of its cost."""
 
     def wish(bot: Bot, cycle: Cycle) -> events.Say:
-        problem = range_problem(option="take_profit", value=take_profit)
+        problem = range_problem(
+            option="take_profit", value=take_profit, in_percent=True
+        )
         if problem:
             raise BotProblem("OUT_OF_RANGE", problem, field="take_profit")
         if cycle.owner_changes.get("take_profit") == plain(take_profit):

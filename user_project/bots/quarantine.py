@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 from uuid import UUID
 
 from django.db import transaction
@@ -14,12 +15,23 @@ from user_project.bots.events import Say, written
 from user_project.bots.models import Bot, BotEvent
 from user_project.bots.problems import BotProblem
 
+KEPT: Final = 500
 
-def set_apart(*, account_id: UUID, reason: str, now: datetime) -> None:
-    """Let an account send nothing until a person has looked; twice changes nothing."""
+
+def set_apart(
+    *, account_id: UUID, reason: str, now: datetime, orders: Sequence[str] = ()
+) -> None:
+    """Let an account send nothing until a person has looked; twice changes nothing.
+
+    *orders* are identifiers the person accepts by ending the quarantine.
+    """
     free = ExchangeAccount.objects.filter(pk=account_id, quarantined_at__isnull=True)
     with transaction.atomic():
-        if free.update(quarantined_at=now, quarantine_reason=reason[:300]):
+        if free.update(
+            quarantined_at=now,
+            quarantine_reason=reason[:300],
+            strange_orders=list(orders),
+        ):
             _tell(
                 account_id,
                 kind="account.quarantined",
@@ -48,10 +60,16 @@ def lift_quarantine(
         if locked.quarantined_at is None:
             raise BotProblem("NOT_QUARANTINED", _("격리된 계정이 아닙니다."))
         locked.quarantined_at, locked.quarantine_reason = None, ""
+        accepted = [*locked.accepted_orders, *locked.strange_orders]
+        locked.accepted_orders, locked.strange_orders = accepted[-KEPT:], []
         # Old looks count no more: the exchange is compared before anything is sent.
         locked.reconciled_at = None
-        changed = ("quarantined_at", "quarantine_reason", "reconciled_at")
-        locked.save(update_fields=changed)
+        locked.save(
+            update_fields=(
+                *("quarantined_at", "quarantine_reason", "reconciled_at"),
+                *("accepted_orders", "strange_orders"),
+            )
+        )
     _tell(
         account.pk,
         kind="account.released",

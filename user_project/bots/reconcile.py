@@ -95,7 +95,8 @@ def _reconcile(
         [
             *adapter.list_orders(),
             *adapter.list_orders(open_only=False, since=_closed_since(account, now)),
-        ]
+        ],
+        accepted=account.accepted_orders,
     )
     found = Reconciliation(
         account=str(account),
@@ -128,15 +129,17 @@ def _moved(order: Order, view: OrderView | None) -> bool:
     return moved(order, view)
 
 
-def _strangers(views: Iterable[OrderView]) -> list[str]:
+def _strangers(views: Iterable[OrderView], *, accepted: Iterable[str]) -> list[str]:
     """Orders with our prefix that have no row, or one saying they never were.
+
+    Those that a person has accepted are strange no more.
 
     The first are another installation's; the second contradict our own books.
     """
     ours = {view.identifier for view in views if is_ours(view.identifier)}
     rows = Order.objects.filter(identifier__in=ours).exclude(DENIED)
     known = rows.values_list("identifier", flat=True)
-    return sorted(name for name in ours - set(known) if name is not None)
+    return sorted(name for name in ours - {*known, *accepted} if name is not None)
 
 
 def _quarantine(
@@ -146,4 +149,4 @@ def _quarantine(
         "거래소에 우리 기록에 없거나 접수되지 않은 것으로 적힌 단타로 주문이 있습니다 (%(n)s 외 %(n2)s건). 다른 설치가 같은 계정을 쓰는지 확인한 뒤 관리자 화면에서 격리를 푸세요."
     ) % {"n": identifiers[0], "n2": len(identifiers) - 1}
     log.error("account %s quarantined: %s", account.pk, ", ".join(identifiers))
-    set_apart(account_id=account.pk, reason=reason, now=now)
+    set_apart(account_id=account.pk, reason=reason, now=now, orders=identifiers)

@@ -22,6 +22,10 @@ EVENTS: Final = {
     "bot.halted": Kind.TROUBLE,
     "order.refused": Kind.TROUBLE,
     "order.abandoned": Kind.TROUBLE,
+    "order.mismatch": Kind.TROUBLE,
+    "cycle.frozen": Kind.TROUBLE,
+    "cycle.held_long": Kind.TROUBLE,
+    "switch.on": Kind.TROUBLE,
     "account.quarantined": Kind.TROUBLE,
 }
 """Kind of a line in the diary -> what it is to an owner."""

@@ -50,16 +50,13 @@ def add_target(
         service = wire.service_of(address)
     except wire.AddressProblem as problem:
         raise TargetProblem(str(problem), field="address") from problem
-    newest = BotEvent.objects.order_by("-pk").values_list("pk", flat=True).first()
     target = Target(
         owner=owner,
         name=name.strip(),
         service=service,
         kinds=[kind for kind in Kind.values if kind in kinds],
-        last_event_id=newest or 0,
     )
-    # A state or a day that was before is no news.
-    target.told = news_for(target=target, now=now).told
+    _begin_here(target, now=now)
     target.sealed_address = seal_text(address.strip(), context=_context(target))
     try:
         with transaction.atomic():
@@ -70,6 +67,21 @@ def add_target(
         }
         raise TargetProblem(text, field="name") from error
     return target
+
+
+def turn(*, target: Target, now: datetime) -> None:
+    """Turn a place on or off; what happens while it is off is not told later."""
+    target.is_on = not target.is_on
+    if target.is_on:
+        _begin_here(target, now=now)
+    target.save(update_fields=("is_on", "last_event_id", "told"))
+
+
+def _begin_here(target: Target, /, *, now: datetime) -> None:
+    """A line, a state or a day that was before is no news."""
+    newest = BotEvent.objects.order_by("-pk").values_list("pk", flat=True).first()
+    target.last_event_id = newest or 0
+    target.told = news_for(target=target, now=now).told
 
 
 def try_target(*, target: Target) -> None:

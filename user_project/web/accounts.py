@@ -7,7 +7,6 @@ from collections.abc import Callable
 from typing import Any, Final
 
 from django import forms
-from django.conf import settings
 from django.contrib import messages
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect
@@ -17,7 +16,7 @@ from django.utils.translation import gettext_lazy as _lazy
 
 from user_project.accounts import key_reports
 from user_project.accounts import services as account_services
-from user_project.accounts.hosts import LIVE_ADDRESS
+from user_project.accounts.hosts import usual_host
 from user_project.accounts.models import AccountMode, ExchangeAccount
 from user_project.accounts.services import AccountProblem
 from user_project.bots import doctor, switches
@@ -66,7 +65,7 @@ def accounts(request: HttpRequest) -> HttpResponse:
             check_password(request=request)
             account = account_services.create_account(
                 owner=request.user,
-                base_url=_address(values["mode"]),
+                base_url=usual_host(values["mode"]),
                 now=timezone.now(),
                 **values,
             )
@@ -99,10 +98,6 @@ def account_action(
     except (AccountProblem, BotProblem) as problem:
         messages.error(request, problem.message)
     return redirect("accounts")
-
-
-def _address(mode: str, /) -> str:
-    return LIVE_ADDRESS if mode == AccountMode.LIVE else settings.UPBIT_BASE_URL
 
 
 def _own(request: HttpRequest, /) -> Any:

@@ -80,6 +80,8 @@ def _clone(request: HttpRequest, bot: Bot, /) -> str:
 
 def _switch(request: HttpRequest, bot: Bot, /) -> str:
     on = request.POST.get("on") == "1"
+    if not on:
+        check_password(request=request)
     switches.set_kill_switch(target=bot, on=on, by=request.user, now=timezone.now())
     return _("비상 정지를 켰습니다.") if on else _("비상 정지를 껐습니다.")
 

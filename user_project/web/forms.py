@@ -24,6 +24,7 @@ SHARES: Final = (
     "reinvest",
 )
 """Options that are shares of one, typed in per cent."""
+PERCENTS: Final = ("take_profit", *SHARES)
 USUAL: Final = BotOptions(budget=Decimal(1))
 """What holds where a field is left empty."""
 FIELD_OF: Final = {"account_id": "account", "take_profit": "take_profit_percent"}
@@ -174,7 +175,9 @@ class BotForm(forms.Form):
             if values.get(name) in (None, ""):
                 values[name] = getattr(USUAL, name)
         for option in OPTION_RANGES.keys() & values.keys():
-            problem = range_problem(option=option, value=values[option])
+            problem = range_problem(
+                option=option, value=values[option], in_percent=option in PERCENTS
+            )
             if problem:
                 self.refuse(option, problem)
         return values

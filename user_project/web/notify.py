@@ -19,6 +19,7 @@ from user_project.notifications.services import (
     TargetProblem,
     add_target,
     try_target,
+    turn,
 )
 from user_project.web.pages import LOOKS, owner_page, show
 
@@ -87,8 +88,7 @@ def _try(target: Target, /) -> str:
 
 
 def _turn(target: Target, /) -> str:
-    target.is_on = not target.is_on
-    target.save(update_fields=("is_on",))
+    turn(target=target, now=timezone.now())
     return _("켰습니다.") if target.is_on else _("껐습니다.")
 
 

@@ -7,11 +7,12 @@ from django.urls import path
 
 from user_project.web import views
 from user_project.web.accounts import account_action, accounts
+from user_project.web.bot_options import bot_options
 from user_project.web.by_hand import by_hand
 from user_project.web.chart import chart
 from user_project.web.emergency import emergency, emergency_result
 from user_project.web.live import live_consent
-from user_project.web.login import LimitedLoginView
+from user_project.web.login import LimitedLoginView, OwnPasswordView
 from user_project.web.look import look_page
 from user_project.web.new_bot import new_bot
 from user_project.web.notify import notify, target_action
@@ -23,8 +24,10 @@ urlpatterns = [
     path("", views.home, name="home"),
     path("login/", LimitedLoginView.as_view(), name="login"),
     path("logout/", LogoutView.as_view(), name="logout"),
+    path("password/", OwnPasswordView.as_view(), name="own-password"),
     path("bots/new/", new_bot, name="new-bot"),
     path("bots/<uuid:bot_id>/", views.bot, name="bot"),
+    path("bots/<uuid:bot_id>/options/", bot_options, name="bot-options"),
     path("bots/<uuid:bot_id>/events/", views.events, name="bot-events"),
     path("bots/<uuid:bot_id>/chart.json", chart, name="bot-chart"),
     path("bots/<uuid:bot_id>/live/", live_consent, name="bot-live"),

@@ -7,11 +7,11 @@ import json
 import os
 from typing import Any
 
-from django.conf import settings
 from django.contrib.auth import get_user_model
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.utils import timezone
 
+from user_project.accounts.hosts import usual_host
 from user_project.accounts.models import AccountMode, ExchangeAccount
 from user_project.accounts.services import AccountProblem, create_account
 
@@ -29,7 +29,7 @@ class Command(BaseCommand):
         parser.add_argument("--owner", required=True, help="user name of the owner")
         parser.add_argument("--name", required=True, help="name of the account")
         parser.add_argument("--mode", default="paper", choices=AccountMode.values)
-        parser.add_argument("--base-url", default=settings.UPBIT_BASE_URL)
+        parser.add_argument("--base-url", help="empty: what suits the mode")
         parser.add_argument("--json", action="store_true", help="print one JSON object")
 
     def handle(self, *args: Any, **options: Any) -> None:
@@ -58,7 +58,7 @@ class Command(BaseCommand):
                 owner=owner,
                 name=options["name"],
                 mode=options["mode"],
-                base_url=options["base_url"],
+                base_url=options["base_url"] or usual_host(options["mode"]),
                 access_key=_secret("DANTARO_ACCESS_KEY", "Access key: "),
                 secret_key=_secret("DANTARO_SECRET_KEY", "Secret key: "),
                 now=timezone.now(),

@@ -27,6 +27,9 @@ WORKER = "emergency_stop"
 PATIENCE_SECONDS = 120.0
 PAUSE_SECONDS = 1.0
 
+NO_BOTS = "멈출 봇이 없습니다."
+NO_BOTS_LEFT = "멈출 봇은 없었고, 비상 정지를 켰습니다. 새 주문은 나가지 않습니다."
+
 
 class Command(BaseCommand):
     """Say what will happen, ask, do it here and now."""
@@ -89,7 +92,7 @@ class Command(BaseCommand):
             mark = "완료" if result.done else "미완료"
             self.stdout.write(f"{mark} {result.name}: {result.message}")
         if not effects:
-            self.stdout.write("멈출 봇이 없습니다.")
+            self.stdout.write(NO_BOTS if results is None else NO_BOTS_LEFT)
 
 
 def _scope(options: dict[str, Any]) -> dict[str, Any]:
@@ -100,7 +103,14 @@ def _scope(options: dict[str, Any]) -> dict[str, Any]:
             raise CommandError(f"{options['owner']} 사용자가 없습니다.", returncode=2)
     if options["account"]:
         accounts = ExchangeAccount.objects.filter(name=options["account"])
-        account = (accounts.filter(owner=owner) if owner else accounts).first()
+        found = list((accounts.filter(owner=owner) if owner else accounts)[:2])
+        if len(found) > 1:
+            raise CommandError(
+                f"{options['account']} 계정이 여러 사용자에게 있습니다."
+                " --owner로 사용자를 정하세요.",
+                returncode=2,
+            )
+        account = found[0] if found else None
         if account is None:
             raise CommandError(f"{options['account']} 계정이 없습니다.", returncode=2)
     return {"owner": owner, "account": account, "sell_all": options["sell_all"]}
