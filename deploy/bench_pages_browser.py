@@ -165,8 +165,10 @@ def _streams(world: Pages, /) -> Iterator[None]:
     for reader in readers:
         reader.start()
     yield
-    for answer in answers:
-        answer.close()
+    # Ended from the other side: closing a response that is being read would wait.
+    world.world.supervisor.stop("user-stream")
+    for reader in readers:
+        reader.join()
 
 
 def _drain(answer: requests.Response, /) -> None:

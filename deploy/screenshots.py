@@ -40,6 +40,7 @@ PAGES: Final = {
     "accounts": "/accounts/",
     "notify": "/notify/",
     "look": "/look/",
+    "security": "/security/",
     "new-bot": "/bots/new/",
     "stop": "/stop/",
 }

@@ -26,6 +26,7 @@ OPEN_TO_ALL = {
     "api-token",
     "healthz",
     "login",
+    "login-code",
     "logout",
     "readyz",
     "version",

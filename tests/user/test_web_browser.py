@@ -37,6 +37,7 @@ PHONE, DESK = {"width": 390, "height": 844}, {"width": 1280, "height": 800}
 PAGES = (
     *("/", "/ranking/", "/central/", "/orders/", "/fills/", "/profit/"),
     *("/accounts/", "/stop/", "/bots/new/", "/look/", "/notify/"),
+    *("/security/", "/password/"),
 )
 SERIOUS = """async () => {
   const found = await axe.run(document, { runOnly: ["wcag2a", "wcag2aa"] });
@@ -87,9 +88,10 @@ def test_every_page_fits_is_quiet_and_can_be_used_by_everybody(
 
     def walk(page: Page) -> None:
         _log_in(page, live_server.url)
-        for path in (*PAGES, f"/bots/{bot.pk}/"):
+        own = (f"/bots/{bot.pk}/options/", f"/bots/{bot.pk}/events/")
+        for path in (*PAGES, *own, f"/bots/{bot.pk}/"):
             page.goto(live_server.url + path)
-            if path.startswith("/bots/") and path != "/bots/new/":
+            if path == f"/bots/{bot.pk}/":
                 page.wait_for_selector("#chart[data-drawn='3']")
             wide = page.evaluate(
                 "document.documentElement.scrollWidth - document.documentElement.clientWidth"

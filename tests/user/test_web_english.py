@@ -40,7 +40,7 @@ NAMES = {"비트코인", "단타로", "한국어", "언어"}
 LOCALES = Path(settings.BASE_DIR) / "user_project" / "locale"
 PAGES = (
     *("home", "ranking", "central-status", "orders", "fills", "profit", "accounts"),
-    *("owner-emergency", "new-bot", "look", "notify"),
+    *("owner-emergency", "new-bot", "look", "notify", "security", "own-password"),
 )
 
 
@@ -90,7 +90,7 @@ def test_every_page_is_english(alice: SimpleNamespace, page: str) -> None:
 
 
 def test_the_pages_of_a_bot_are_english(alice: SimpleNamespace) -> None:
-    for address in ("", "events/", "live/", "chart.json"):
+    for address in ("", "events/", "options/", "live/", "chart.json"):
         answer = alice.client.get(f"/bots/{alice.bot.pk}/{address}")
         assert answer.status_code == 200
         assert hangul(answer) == []

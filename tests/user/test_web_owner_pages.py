@@ -41,7 +41,7 @@ from user_project.web.drawing import draw_bars, draw_line
 pytestmark = pytest.mark.django_db
 PAGES = (
     *("home", "ranking", "central-status", "orders", "fills", "profit", "accounts"),
-    *("owner-emergency", "new-bot", "look", "notify"),
+    *("owner-emergency", "new-bot", "look", "notify", "security", "own-password"),
 )
 
 

@@ -52,9 +52,9 @@ class ExchangeAccount(models.Model):
     key_problem = models.CharField("키 문제", max_length=200, blank=True)
     quarantined_at = models.DateTimeField("격리 시각", null=True, blank=True)
     quarantine_reason = models.CharField("격리 사유", max_length=300, blank=True)
-    strange_orders = models.JSONField(default=list, editable=False)
+    strange_orders = models.JSONField("낯선 주문", default=list, editable=False)
     """Identifiers for which the account was set apart."""
-    accepted_orders = models.JSONField(default=list, editable=False)
+    accepted_orders = models.JSONField("확인한 주문", default=list, editable=False)
     """Those of them that a person has looked into: they set it apart no more."""
     key_checked_at = models.DateTimeField("마지막 키 점검", null=True, blank=True)
     kill_switch_at = models.DateTimeField("비상 정지", null=True, blank=True)

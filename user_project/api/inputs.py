@@ -7,10 +7,12 @@ from typing import Any
 
 from django.utils.translation import gettext_lazy as _
 from rest_framework import serializers
+from rest_framework.authtoken.serializers import AuthTokenSerializer
 
 from common.wire import SYMBOL_PATTERN, Level
 from user_project.accounts.hosts import usual_host
 from user_project.accounts.models import AccountMode
+from user_project.accounts.second_step import WrongCode, check_code, has_second_step
 from user_project.api.fields import DecimalText
 from user_project.bots.columns import LEVELS, ORDER_STATES, REENTRIES, SHAPES
 from user_project.bots.option_ranges import OPTION_RANGES, range_problem
@@ -35,6 +37,26 @@ class StrictSerializer(serializers.Serializer[Any]):
                     {name: [message] for name in sorted(unknown)}, code="unknown"
                 )
         return super().to_internal_value(data)
+
+
+class TokenInput(AuthTokenSerializer):
+    """A login as a program makes it."""
+
+    code = serializers.CharField(
+        required=False,
+        write_only=True,
+        help_text=_("2단계 로그인을 켠 사람은 휴대폰의 코드도 보냅니다."),
+    )
+
+    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        """Check the password first: a code is used up by the check."""
+        found: dict[str, Any] = super().validate(attrs)
+        if has_second_step(found["user"]):
+            try:
+                check_code(user=found["user"], code=attrs.get("code", ""))
+            except WrongCode as problem:
+                raise serializers.ValidationError({"code": [str(problem)]}) from problem
+        return found
 
 
 class Nothing(StrictSerializer):

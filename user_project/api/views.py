@@ -33,6 +33,7 @@ from user_project.api.inputs import (
     Nothing,
     RecommendationFilter,
     SwitchInput,
+    TokenInput,
 )
 from user_project.api.rows import AccountRow
 from user_project.api.throttling import LoginThrottle
@@ -40,9 +41,10 @@ from user_project.bots import overview, switches
 
 
 class TokenView(ObtainAuthToken):
-    """Exchange user name and password for an API token."""
+    """Exchange user name and password, and a code if one is asked for, for a token."""
 
     throttle_classes = (LoginThrottle,)
+    serializer_class = TokenInput
 
 
 class AccountViewSet(

@@ -8,12 +8,10 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
-import redis
-
 from common.money import plain
 from user_project.accounts.models import AccountMode, ExchangeAccount
 from user_project.bots import prices
-from user_project.trading.orders import Balance, PriceQuote
+from user_project.trading.orders import Balance
 
 WON = "KRW"
 
@@ -54,7 +52,7 @@ def _sum(mode: str, accounts: list[ExchangeAccount], /) -> Assets:
     total = free = Decimal(0)
     unpriced = 0
     for account in accounts:
-        known = _prices(account.base_url)
+        known = prices.known(host=account.base_url)
         for currency, (unlocked, locked) in account.balances.items():
             held = Decimal(unlocked) + Decimal(locked)
             quote = known.get(f"{WON}-{currency}")
@@ -71,10 +69,3 @@ def _sum(mode: str, accounts: list[ExchangeAccount], /) -> Assets:
         at=min(account.balances_at for account in accounts if account.balances_at),
         unpriced=unpriced,
     )
-
-
-def _prices(host: str, /) -> dict[str, PriceQuote]:
-    try:
-        return prices.all_shared(host=host)
-    except redis.RedisError:
-        return {}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from decimal import Decimal
@@ -10,6 +10,7 @@ from typing import Any, Final
 from uuid import UUID
 
 from django.db import transaction
+from django.db.models import Count
 from django.utils.translation import gettext as _
 
 from common.money import plain
@@ -24,7 +25,7 @@ from user_project.bots.models import (
     ServerSwitch,
 )
 from user_project.bots.problems import BotProblem
-from user_project.bots.runner import open_cycle
+from user_project.bots.rounds import open_rounds
 from user_project.trading.facts import ExitReason, Why
 from user_project.trading.lifecycle import BotState
 from user_project.trading.orders import Side
@@ -79,7 +80,7 @@ def preview_stop(
     *, owner: Any, account: ExchangeAccount | None = None, sell_all: bool
 ) -> list[Effect]:
     """Return the effects, bot by bot; nothing is changed. No *owner*: all owners."""
-    return [_effect(bot, sell_all=sell_all) for bot in _bots(owner, account)]
+    return [_effect(held, sell_all=sell_all) for held in _held(_bots(owner, account))]
 
 
 def add_up(effects: Sequence[Effect], /) -> Totals:
@@ -123,8 +124,8 @@ def stop_everything(
 def results(*, stop: EmergencyStop) -> list[Result]:
     """Return how far each bot has come, from its present state."""
     names = {UUID(row["bot_id"]): row for row in stop.effects}
-    bots = Bot.objects.filter(pk__in=names)
-    return [_result(bot, sells=names[bot.pk]["sells"]) for bot in bots]
+    bots = Bot.objects.filter(pk__in=names).select_related("account")
+    return [_result(held, sells=names[held.bot.pk]["sells"]) for held in _held(bots)]
 
 
 def effects_of(*, stop: EmergencyStop) -> list[Effect]:
@@ -162,31 +163,65 @@ def _switches(
     return list(ExchangeAccount.objects.for_user(owner))
 
 
-def _effect(bot: Bot, *, sell_all: bool) -> Effect:
-    cycle = open_cycle(bot)
-    live = Order.objects.live().filter(cycle=cycle) if cycle else Order.objects.none()
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Held:
+    """What one bot holds and has at the exchange."""
+
+    bot: Bot
+    cycle: Cycle | None
+    buys: int
+    sells: int
+    price: Decimal | None
+
+
+def _held(bots: Iterable[Bot], /) -> list[_Held]:
+    """Read many bots with as many queries as one."""
+    found = list(bots)
+    cycles = open_rounds(bots=found)
+    live = Order.objects.live().filter(cycle__in=list(cycles.values())).order_by()
+    counts = {
+        (cycle, side): number
+        for cycle, side, number in live.values_list("cycle", "side").annotate(
+            number=Count("pk")
+        )
+    }
+    hosts = {bot.account.base_url for bot in found}
+    tables = {host: prices.known(host=host) for host in hosts}
+    rows = []
+    for bot in found:
+        cycle = cycles.get(bot.pk)
+        key = cycle.pk if cycle else None
+        quote = tables[bot.account.base_url].get(cycle.market) if cycle else None
+        rows.append(
+            _Held(
+                bot=bot,
+                cycle=cycle,
+                buys=counts.get((key, Side.BID.value), 0),
+                sells=counts.get((key, Side.ASK.value), 0),
+                price=quote.price if quote else None,
+            )
+        )
+    return rows
+
+
+def _effect(held: _Held, /, *, sell_all: bool) -> Effect:
+    bot, cycle = held.bot, held.cycle
     volume = cycle.volume if cycle else Decimal(0)
     # A buy under way may still bring coins: then those are sold, too.
-    sells = sell_all and (volume > 0 or live.exists())
+    sells = sell_all and (volume > 0 or held.buys + held.sells > 0)
+    worth = None if held.price is None else volume * held.price
     return Effect(
         bot_id=bot.pk,
         name=bot.name,
         market=cycle.market if cycle else bot.market,
         state=bot.state,
-        buys_withdrawn=live.filter(side=Side.BID).count(),
-        take_profit_withdrawn=sells and live.filter(side=Side.ASK).exists(),
+        buys_withdrawn=held.buys,
+        take_profit_withdrawn=sells and held.sells > 0,
         volume=volume,
         cost=cycle.cost if cycle else Decimal(0),
-        estimated_won=_worth(bot, cycle),
+        estimated_won=worth if volume else Decimal(0),
         sells=sells,
     )
-
-
-def _worth(bot: Bot, cycle: Cycle | None) -> Decimal | None:
-    if cycle is None or not cycle.volume:
-        return Decimal(0)
-    quote = prices.shared(host=bot.account.base_url, market=cycle.market)
-    return None if quote is None else cycle.volume * quote.price
 
 
 def _stop(*, bot_id: UUID, sell: bool, now: datetime) -> None:
@@ -207,11 +242,9 @@ def _stop(*, bot_id: UUID, sell: bool, now: datetime) -> None:
             Bot.objects.filter(pk=bot_id).update(next_tick_at=now)
 
 
-def _result(bot: Bot, *, sells: bool) -> Result:
-    cycle = open_cycle(bot)
-    live = Order.objects.live().filter(cycle=cycle) if cycle else Order.objects.none()
-    buys = live.filter(side=Side.BID).count()
-    held = cycle.volume if cycle else Decimal(0)
+def _result(row: _Held, /, *, sells: bool) -> Result:
+    bot, buys = row.bot, row.buys
+    held = row.cycle.volume if row.cycle else Decimal(0)
     if buys:
         done, text = (
             False,

@@ -26,7 +26,6 @@ from user_project.central_api.services import freshness, latest_snapshot, line_s
 from user_project.trading.facts import PlannedStage, Why
 from user_project.trading.lifecycle import (
     LIVE_ORDERS,
-    TERMINAL_CYCLES,
     BotState,
     OrderState,
 )
@@ -116,7 +115,7 @@ def bot_views(*, bots: Sequence[Bot], now: datetime) -> list[BotView]:
 
     As many queries for many as for one, and one look at Redis per exchange.
     """
-    rounds_of = _open_rounds(bots)
+    rounds_of = rounds.open_rounds(bots=bots)
     buys = _buys(rounds_of.values())
     earned = _earned(bots)
     quotes = quotes_of(bots=bots, rounds_of=rounds_of)
@@ -131,11 +130,6 @@ def bot_views(*, bots: Sequence[Bot], now: datetime) -> list[BotView]:
         )
         for bot in bots
     ]
-
-
-def _open_rounds(bots: Sequence[Bot], /) -> dict[UUID, Cycle]:
-    cycles = Cycle.objects.filter(bot__in=bots).exclude(state__in=TERMINAL_CYCLES)
-    return {cycle.bot_id: cycle for cycle in cycles}
 
 
 def _buys(cycles: Iterable[Cycle], /) -> dict[UUID, list[Order]]:

@@ -58,6 +58,14 @@ def all_shared(*, host: str) -> dict[str, PriceQuote]:
     return {market: _quote(market, value) for market, value in values.items()}
 
 
+def known(*, host: str) -> dict[str, PriceQuote]:
+    """Return what is shared of *host*; nothing while Redis is away."""
+    try:
+        return all_shared(host=host)
+    except redis.RedisError:
+        return {}
+
+
 def latest(
     *, adapter: ExchangeAdapter, host: str, market: str, now: datetime
 ) -> PriceQuote | None:

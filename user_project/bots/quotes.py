@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from uuid import UUID
 
-import redis
-
 from user_project.accounts.models import ExchangeAccount
 from user_project.accounts.services import AccountProblem, adapter_for
 from user_project.bots import prices
@@ -41,10 +39,7 @@ def quotes_of(
 def _table(
     account: ExchangeAccount, /, *, markets: Collection[str]
 ) -> Mapping[str, PriceQuote]:
-    try:
-        shared = prices.all_shared(host=account.base_url)
-    except redis.RedisError:
-        shared = {}
+    shared = prices.known(host=account.base_url)
     missing = sorted({market for market in markets if market} - shared.keys())
     if not missing:
         return shared

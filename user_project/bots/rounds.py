@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any, Final
+from uuid import UUID
 
 from django.db.models import Sum
 
@@ -15,7 +17,7 @@ from user_project.bots.models import Bot, Cycle, Order
 from user_project.bots.options import Reentry, read_table
 from user_project.bots.planning import NoProposal, Proposal, RoundOptions
 from user_project.trading.facts import ExitReason, Why
-from user_project.trading.lifecycle import CycleState
+from user_project.trading.lifecycle import TERMINAL_CYCLES, CycleState
 from user_project.trading.orders import Side
 
 STOPPED_COIN_RESTS: Final = timedelta(hours=24)
@@ -81,6 +83,12 @@ def check_reentry(*, bot: Bot, proposal: Proposal) -> None:
             Why.WAIT_REENTRY,
             f"재진입 가격 {wording.price_text(gate)} 이하로 내려오기를 기다립니다.",
         )
+
+
+def open_rounds(*, bots: Iterable[Bot]) -> dict[UUID, Cycle]:
+    """Return the round of each bot that is not over, by the bot's id; one query."""
+    cycles = Cycle.objects.filter(bot__in=bots).exclude(state__in=TERMINAL_CYCLES)
+    return {cycle.bot_id: cycle for cycle in cycles}
 
 
 def next_reentry_price(*, bot: Bot, bundle: BundleAnswer | None) -> Decimal | None:

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import django_otp.plugins.otp_static.admin
+import django_otp.plugins.otp_totp.admin  # noqa: F401  (taken off below)
 import rest_framework.authtoken.admin  # noqa: F401  (registers what is taken off below)
 from django.contrib import admin
 from django.contrib.admin.models import ADDITION, CHANGE, DELETION, LogEntry
 from django.contrib.auth.admin import GroupAdmin, UserAdmin
 from django.contrib.auth.models import Group, User
+from django_otp.plugins.otp_static.models import StaticDevice
+from django_otp.plugins.otp_totp.models import TOTPDevice
 from rest_framework.authtoken.models import TokenProxy
 from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationForm
 
@@ -15,6 +19,8 @@ from user_project.console.rows import FactsAdmin, RowsAdmin, badge
 admin.site.unregister([User, Group])
 # A list would show everybody's tokens; they are made by `manage_user.py drf_create_token`.
 admin.site.unregister(TokenProxy)
+# Their rows hold secrets; `manage_user.py totp_off` helps whoever has lost the phone.
+admin.site.unregister([StaticDevice, TOTPDevice])
 
 
 @admin.register(User)

@@ -12,8 +12,8 @@ from common.money import MarketRules, plain
 from user_project.bots import prices
 from user_project.bots.frozen_plan import frozen_rules
 from user_project.bots.models import Bot, Cycle
+from user_project.bots.rounds import open_rounds
 from user_project.bots.valuation import value_holding
-from user_project.trading.lifecycle import TERMINAL_CYCLES
 from user_project.trading.orders import PriceQuote
 
 
@@ -31,11 +31,8 @@ class Holding:
 
 def holdings(*, owner_ids: Collection[int]) -> dict[int, list[Holding]]:
     """Return the bots of some owners that have a market; two queries in all."""
-    bots = Bot.objects.filter(owner_id__in=owner_ids).select_related("account")
-    rounds = Cycle.objects.filter(bot__owner_id__in=owner_ids)
-    running = {
-        cycle.bot_id: cycle for cycle in rounds.exclude(state__in=TERMINAL_CYCLES)
-    }
+    bots = list(Bot.objects.filter(owner_id__in=owner_ids).select_related("account"))
+    running = open_rounds(bots=bots)
     found: dict[int, list[Holding]] = defaultdict(list)
     for bot in bots:
         cycle = running.get(bot.pk)

@@ -1,37 +1,103 @@
-"""Login with a limit on guessing."""
+"""Login: a password, limits on guessing, and a code where the person wants one."""
 
 from __future__ import annotations
 
+import time
 from typing import Any, Final
+from urllib.parse import urlencode
 
 from django.contrib import messages
+from django.contrib.auth import get_user_model
+from django.contrib.auth import login as log_in
 from django.contrib.auth.views import LoginView, PasswordChangeView
 from django.http import HttpRequest, HttpResponse
-from django.urls import reverse_lazy
+from django.shortcuts import redirect, render
+from django.urls import reverse, reverse_lazy
 from django.utils.decorators import method_decorator
 from django.utils.translation import gettext as _
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_http_methods
 from django_ratelimit.core import get_usage
 
+from user_project.accounts.second_step import WrongCode, check_code, has_second_step
 from user_project.web.pages import LOOKS, owner_page
 
 RATE: Final = "10/m"
+"""Tries per address."""
+LOCK_RATE: Final = "10/15m"
+"""Wrong passwords for one name from one address: others can still log in as that name."""
+HALF_WAY: Final = "login_half_way"
+HALF_WAY_SECONDS: Final = 300
 
 
 class LimitedLoginView(LoginView):
-    """The login page; ten tries a minute per address."""
+    """The login page; too many tries have to wait."""
 
     template_name = "web/login.html"
     redirect_authenticated_user = True
 
     def post(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
         """Count the try, then check the password."""
-        usage = get_usage(request, group="login", key="ip", rate=RATE, increment=True)
-        if usage is None or not usage["should_limit"]:
-            return super().post(request, *args, **kwargs)
-        seconds = max(int(usage["time_left"]), 1)
-        text = _("로그인을 너무 자주 시도했습니다. %(n)s초 뒤에 다시 하세요.")
-        headers = {"Retry-After": str(seconds)}
-        return HttpResponse(text % {"n": seconds}, status=429, headers=headers)
+        tries = get_usage(request, group="login", key="ip", rate=RATE, increment=True)
+        wrong = _wrong_ones(request, increment=False)
+        for usage in (tries, wrong):
+            if usage is not None and usage["should_limit"]:
+                return _too_often(max(int(usage["time_left"]), 1))
+        return super().post(request, *args, **kwargs)
+
+    def form_invalid(self, form: Any) -> HttpResponse:
+        """Count a wrong password against the name and the address."""
+        _wrong_ones(self.request, increment=True)
+        return super().form_invalid(form)
+
+    def form_valid(self, form: Any) -> HttpResponse:
+        """Let the person in, or ask for the code first."""
+        user = form.get_user()
+        if not has_second_step(user):
+            return super().form_valid(form)
+        self.request.session[HALF_WAY] = {
+            "user": user.pk,
+            "backend": user.backend,
+            "until": time.time() + HALF_WAY_SECONDS,
+            "next": self.get_success_url(),
+        }
+        return redirect("login-code")
+
+
+@never_cache
+@require_http_methods([*LOOKS, "POST"])
+def login_code(request: HttpRequest) -> HttpResponse:
+    """Ask for the code of somebody whose password was right."""
+    half_way = request.session.get(HALF_WAY)
+    if not half_way or half_way["until"] < time.time():
+        messages.warning(request, _("다시 로그인하세요."))
+        return redirect("login")
+    if request.method != "POST":
+        return render(request, "web/login_code.html")
+    user = get_user_model().objects.get(pk=half_way["user"])
+    if not user.is_active:
+        return redirect("login")
+    usage = get_usage(
+        request, group="code", key=_half_way_user, rate=RATE, increment=True
+    )
+    if usage is not None and usage["should_limit"]:
+        return _too_often(max(int(usage["time_left"]), 1))
+    try:
+        check_code(user=user, code=request.POST.get("code", ""))
+    except WrongCode as problem:
+        messages.error(request, str(problem))
+        return render(request, "web/login_code.html", status=400)
+    del request.session[HALF_WAY]
+    log_in(request, user, backend=half_way["backend"])
+    return redirect(half_way["next"])
+
+
+def console_login(request: HttpRequest, *_: Any) -> HttpResponse:
+    """Lead operators to the one login there is; the admin has none of its own."""
+    if request.user.is_authenticated:
+        return render(request, "web/no_console.html", status=403)
+    wanted = request.GET.get("next") or reverse("admin:index")
+    return redirect(f"{reverse('login')}?{urlencode({'next': wanted})}")
 
 
 @method_decorator(owner_page(*LOOKS, "POST"), name="dispatch")
@@ -46,3 +112,26 @@ class OwnPasswordView(PasswordChangeView):
         answer = super().form_valid(form)
         messages.success(self.request, _("비밀번호를 바꿨습니다."))
         return answer
+
+
+def _too_often(seconds: int, /) -> HttpResponse:
+    text = _("로그인을 너무 자주 시도했습니다. %(n)s초 뒤에 다시 하세요.") % {
+        "n": seconds
+    }
+    return HttpResponse(text, status=429, headers={"Retry-After": str(seconds)})
+
+
+def _wrong_ones(request: HttpRequest, /, *, increment: bool) -> dict[str, Any] | None:
+    usage: dict[str, Any] | None = get_usage(
+        request, group="login-wrong", key=_who, rate=LOCK_RATE, increment=increment
+    )
+    return usage
+
+
+def _who(_group: str, request: HttpRequest) -> str:
+    name = request.POST.get("username", "").casefold()[:150]
+    return f"{request.META.get('REMOTE_ADDR', '')} {name}"
+
+
+def _half_way_user(_group: str, request: HttpRequest) -> str:
+    return str(request.session[HALF_WAY]["user"])

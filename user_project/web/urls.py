@@ -12,17 +12,20 @@ from user_project.web.by_hand import by_hand
 from user_project.web.chart import chart
 from user_project.web.emergency import emergency, emergency_result
 from user_project.web.live import live_consent
-from user_project.web.login import LimitedLoginView, OwnPasswordView
+from user_project.web.login import LimitedLoginView, OwnPasswordView, login_code
 from user_project.web.look import look_page
 from user_project.web.new_bot import new_bot
 from user_project.web.notify import notify, target_action
 from user_project.web.profit import profit, profit_csv
 from user_project.web.ranking import central_status, ranking
+from user_project.web.security import security
 from user_project.web.trades import fills, orders, year_csv
 
 urlpatterns = [
     path("", views.home, name="home"),
     path("login/", LimitedLoginView.as_view(), name="login"),
+    path("login/code/", login_code, name="login-code"),
+    path("security/", security, name="security"),
     path("logout/", LogoutView.as_view(), name="logout"),
     path("password/", OwnPasswordView.as_view(), name="own-password"),
     path("bots/new/", new_bot, name="new-bot"),

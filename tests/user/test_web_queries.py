@@ -1,0 +1,96 @@
+"""As many queries for many bots as for a few: a page must not grow with its rows."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from django.db import connection
+from django.test import Client
+from django.test.utils import CaptureQueriesContext
+from django.utils import timezone
+
+from tests.user.factories import (
+    QuietExchange,
+    make_account,
+    make_snapshot,
+    make_story,
+    make_user,
+)
+from user_project.bots import prices, quotes, services
+from user_project.stream.figures import holdings
+
+pytestmark = pytest.mark.django_db
+QUERIES = {
+    "/": 16,
+    "/bots/{bot}/": 12,
+    "/bots/{bot}/events/": 7,
+    "/bots/{bot}/options/": 8,
+    "/bots/new/": 9,
+    "/ranking/": 8,
+    "/central/": 5,
+    "/orders/": 7,
+    "/fills/": 7,
+    "/profit/": 10,
+    "/accounts/": 5,
+    "/notify/": 5,
+    "/look/": 4,
+    "/stop/": 7,
+}
+"""Page -> queries, session and login included."""
+
+
+@pytest.fixture
+def alice(monkeypatch: pytest.MonkeyPatch) -> SimpleNamespace:
+    quiet = QuietExchange(now=timezone.now())
+    for module in (services, quotes):
+        monkeypatch.setattr(module, "adapter_for", lambda *, account: quiet)
+    monkeypatch.setattr(prices, "all_shared", lambda *, host: {})
+    monkeypatch.setattr(prices, "shared", lambda *, host, market: None)
+    owner = make_user("alice")
+    make_snapshot(timezone.now())
+    client = Client()
+    client.force_login(owner)
+    account = make_account(owner, reconciled_at=timezone.now())
+    return SimpleNamespace(owner=owner, account=account, client=client)
+
+
+def _stories(alice: SimpleNamespace, count: int) -> Any:
+    for number in range(count):
+        bot = make_story(alice.owner, account=alice.account, name=f"{count} {number}")
+    return bot
+
+
+def _queries(alice: SimpleNamespace, address: str) -> int:
+    alice.client.get(address)  # caches that outlive a request are filled
+    with CaptureQueriesContext(
+        connection,
+    ) as caught:
+        assert alice.client.get(address).status_code == 200
+    return len(caught)
+
+
+@pytest.mark.parametrize("page", QUERIES)
+def test_a_page_asks_as_often_for_many_bots_as_for_few(
+    alice: SimpleNamespace, page: str
+) -> None:
+    bot = _stories(alice, 3)
+    address = page.format(bot=bot.pk)
+    few = _queries(alice, address)
+    _stories(alice, 9)
+
+    many = _queries(alice, address)
+
+    assert (few, many) == (QUERIES[page], QUERIES[page])
+
+
+def test_the_stream_reads_all_holdings_at_once(
+    alice: SimpleNamespace, django_assert_num_queries: Any
+) -> None:
+    _stories(alice, 5)
+
+    with django_assert_num_queries(2):
+        found = holdings(owner_ids={alice.owner.pk})
+
+    assert len(found[alice.owner.pk]) == 5
