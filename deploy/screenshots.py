@@ -49,6 +49,7 @@ SHOWN: Final = {
     *("bot-desk-dark-en", "ranking-desk-light-en"),
 }
 """Those in the README and the guides."""
+FIRST_VIEW: Final = ".first"
 FLAGS: Final = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"]
 CHROMIUM: Final = shutil.which("chromium") or shutil.which("chromium-browser")
 
@@ -91,7 +92,7 @@ def _work(stack: Stack) -> int:
     shown = ROOT / "docs" / "images"
     shown.mkdir(exist_ok=True)
     for name in SHOWN:
-        shutil.copy(target / f"{name}.png", shown)
+        shutil.copy(target / f"{name}{FIRST_VIEW}.png", shown / f"{name}.png")
     announce(f"{number} pictures in {target}, {len(SHOWN)} of them in {shown}")
     return 0
 
@@ -99,14 +100,24 @@ def _work(stack: Stack) -> int:
 def _shoot(stack: Stack, target: Path, /) -> int:
     from playwright.sync_api import sync_playwright
 
-    bots = UserApi(url=stack.user_url, login=stack.admin).all("bots")
-    bot = max(bots, key=lambda row: row["state"] == "running")["id"]
+    bot = _busiest(UserApi(url=stack.user_url, login=stack.admin))
     with sync_playwright() as play_:
         browser = play_.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
         for dress in track(list(_dresses()), description="pictures"):
             _walk(browser, stack, dress, bot, target)
         browser.close()
     return len(list(target.iterdir()))
+
+
+def _busiest(user: UserApi, /) -> str:
+    """Return a bot that holds something: there is more to see."""
+    held = {
+        bot["id"]: sum(
+            float(cycle["volume"]) > 0 for cycle in user.all(f"bots/{bot['id']}/cycles")
+        )
+        for bot in user.all("bots")
+    }
+    return max(held, key=lambda bot: held[bot])
 
 
 def _dresses() -> Iterator[Dress]:
@@ -147,6 +158,8 @@ def _walk(
 
 def _take(page: Page, target: Path, name: str, /) -> None:
     page.screenshot(path=target / f"{name}.png", full_page=True)
+    if name in SHOWN:
+        page.screenshot(path=target / f"{name}{FIRST_VIEW}.png")
 
 
 if __name__ == "__main__":

@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import io
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from decimal import Decimal
@@ -13,8 +13,8 @@ from enum import StrEnum
 from typing import Any, Final
 from zoneinfo import ZoneInfo
 
-from django.db.models import F, Q, QuerySet, Sum
-from django.db.models.functions import Coalesce, TruncDate
+from django.db.models import F, QuerySet, Sum
+from django.db.models.functions import TruncDate
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_noop as _noop
 
@@ -109,13 +109,16 @@ def realised_today(*, now: datetime, owner: Any = None) -> Decimal:
     """
     since = _midnight(now.astimezone(KST).date())
     entries = LedgerEntry.objects.filter(
-        Q(fill__traded_at__gte=since) | Q(adjustment__at__gte=since),
-        account=LedgerEntry.Account.PROFIT,
-        currency="KRW",
+        account=LedgerEntry.Account.PROFIT, currency="KRW"
     )
     if owner is not None:
         entries = entries.filter(cycle__bot__owner=owner)
-    return -(entries.aggregate(total=Sum("amount"))["total"] or Decimal(0))
+    parts = (
+        entries.filter(fill__traded_at__gte=since),
+        entries.filter(adjustment__at__gte=since),
+    )
+    sums = (part.aggregate(total=Sum("amount"))["total"] for part in parts)
+    return -sum((total or Decimal(0) for total in sums), Decimal(0))
 
 
 def year_csv(*, owner: Any, year: int) -> Iterator[str]:
@@ -154,24 +157,42 @@ NAMES: Final = {
 """What a line is told apart by, and how it is called."""
 
 
+def profit_by_day(*, owner: Any, first: date, last: date) -> dict[date, Decimal]:
+    """Return the won realised on each Korean day on which there was any."""
+    found: dict[date, Decimal] = defaultdict(Decimal)
+    for entries in _timed(owner, ("profit",), first=first, last=last):
+        days = entries.annotate(key=TruncDate("at", tzinfo=KST))
+        for day, total in days.values_list("key").annotate(total=Sum("amount")):
+            found[day] -= total
+    return dict(found)
+
+
 def _sums(
     owner: Any, group_by: GroupBy, /, *, first: date | None, last: date | None
-) -> Iterable[dict[str, Any]]:
-    entries = LedgerEntry.objects.filter(
-        Q(account="profit") | Q(account="fee"), cycle__bot__owner=owner, currency="KRW"
-    ).annotate(at=Coalesce("fill__traded_at", "adjustment__at"))
-    if first is not None:
-        entries = entries.filter(at__gte=_midnight(first))
-    if last is not None:
-        entries = entries.filter(at__lt=_midnight(last, days=1))
+) -> Iterator[dict[str, Any]]:
     key, name = NAMES[group_by]
-    keyed: Any = entries.annotate(key=key).annotate(name=name)
-    sums: Iterable[dict[str, Any]] = (
-        keyed.values("account", "key", "name")
-        .annotate(total=Sum("amount"))
-        .order_by("key")
-    )
-    return sums
+    for entries in _timed(owner, ("profit", "fee"), first=first, last=last):
+        keyed: Any = entries.annotate(key=key).annotate(name=name)
+        yield from keyed.values("account", "key", "name").annotate(total=Sum("amount"))
+
+
+def _timed(
+    owner: Any, accounts: Sequence[str], /, *, first: date | None, last: date | None
+) -> Iterator[QuerySet[LedgerEntry]]:
+    """Yield the bookings of fills, then of adjustments, each with its time ``at``.
+
+    Apart, because each has an index for its time and both together have none.
+    """
+    entries = LedgerEntry.objects.filter(
+        account__in=accounts, cycle__bot__owner=owner, currency="KRW"
+    ).order_by()
+    for at in ("fill__traded_at", "adjustment__at"):
+        found = entries.filter(**{f"{at}__isnull": False})
+        if first is not None:
+            found = found.filter(**{f"{at}__gte": _midnight(first)})
+        if last is not None:
+            found = found.filter(**{f"{at}__lt": _midnight(last, days=1)})
+        yield found.annotate(at=F(at))
 
 
 def _midnight(day: date, *, days: int = 0) -> datetime:

@@ -94,10 +94,8 @@ class Chart:
 def _charts(request: HttpRequest, /, *, until: date) -> list[Chart]:
     """Return the last 30 days, 12 weeks and 12 months up to *until*."""
     first = until - timedelta(days=BACK)
-    by_day = {
-        date.fromisoformat(row.key): row.profit
-        for row in _report(request, GroupBy.DAY, first=first, last=until)
-    }
+    owner: Any = request.user
+    by_day = pnl.profit_by_day(owner=owner, first=first, last=until)
     days = [until - timedelta(days=n) for n in range(29, -1, -1)]
     weeks = [until - timedelta(days=7 * n) for n in range(11, -1, -1)]
     return [

@@ -6,7 +6,6 @@ from datetime import date
 from typing import Any, Final
 
 from django import forms
-from django.core.paginator import Paginator
 from django.db.models import QuerySet
 from django.http import Http404, HttpRequest, HttpResponse, StreamingHttpResponse
 from django.utils import timezone
@@ -16,6 +15,7 @@ from user_project.bots import pnl
 from user_project.bots.columns import ORDER_STATES, SIDES
 from user_project.bots.models import Bot, Fill, Order
 from user_project.web.pages import LOOKS, owner_page, show
+from user_project.web.paging import NewestRows
 
 PER_PAGE: Final = 50
 EVERY: Final = ("", _("전체"))
@@ -84,7 +84,7 @@ def _page(request: HttpRequest, rows: QuerySet[Any], *, kind: str) -> HttpRespon
     form = TradeFilter(request.GET, owner=request.user)
     order = "order__" if kind == "fills" else ""
     rows = form.narrow(rows, order=order) if form.is_valid() else rows.none()
-    page = Paginator(rows, PER_PAGE).get_page(request.GET.get("page"))
+    page = NewestRows(rows, PER_PAGE).get_page(request.GET.get("page"))
     query = request.GET.copy()
     query.pop("page", None)
     return show(

@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from itertools import accumulate
 from typing import Any, Final
+from urllib.parse import urlencode
 
 from django.contrib import messages
 from django.core.paginator import Paginator
@@ -23,6 +24,7 @@ from user_project.web.cards import SHOWN, SORTS, add_up, choose, make_card
 from user_project.web.drawing import Line, draw_line
 from user_project.web.first_steps import first_steps
 from user_project.web.pages import LOOKS, own_bot, owner_page, show
+from user_project.web.paging import NewestRows
 
 ACTIONS: Final = {
     "start": (services.start_bot, _("시작했습니다.")),
@@ -37,6 +39,7 @@ SHOWN_EVENTS: Final = 30
 SHOWN_ORDERS: Final = 20
 SHOWN_CYCLES: Final = 20
 EVENTS_A_PAGE: Final = 100
+CARDS_A_PAGE: Final = 24
 EQUITY_DAYS: Final = 90
 
 
@@ -53,12 +56,14 @@ def home(request: HttpRequest) -> HttpResponse:
     events = BotEvent.objects.filter(bot__owner=owner).select_related("bot")
     sort, shown = request.GET.get("sort", ""), request.GET.get("shown", "")
     earned, line = _equity(owner, now)
+    chosen = choose(cards, sort=sort, shown=shown)
     context = {
         "central": central,
         "assets": assets_of(owner=owner),
         "earned": earned,
         "equity": line,
-        "cards": choose(cards, sort=sort, shown=shown),
+        "page": Paginator(chosen, CARDS_A_PAGE).get_page(request.GET.get("page")),
+        "query": urlencode({"sort": sort, "shown": shown}),
         "all_cards": len(cards),
         "sorts": {key: name for key, (name, _key) in SORTS.items()},
         "filters": {key: name for key, (name, _states) in SHOWN.items()},
@@ -76,18 +81,17 @@ def _equity(owner: Any, now: datetime, /) -> tuple[Decimal, Line | None]:
     """Return what was earned in the last days, and the line that adds it up."""
     today = now.astimezone(pnl.KST).date()
     first = today - timedelta(days=EQUITY_DAYS - 1)
-    rows = pnl.report(owner=owner, group_by=pnl.GroupBy.DAY, first=first, last=today)
-    by_day = {row.key: row.profit for row in rows}
-    days = [(first + timedelta(days=n)).isoformat() for n in range(EQUITY_DAYS)]
+    by_day = pnl.profit_by_day(owner=owner, first=first, last=today)
+    days = [first + timedelta(days=n) for n in range(EQUITY_DAYS)]
     sums = list(accumulate(by_day.get(day, Decimal(0)) for day in days))
-    return sums[-1], draw_line(sums) if rows else None
+    return sums[-1], draw_line(sums) if by_day else None
 
 
 @owner_page(*LOOKS)
 def events(request: HttpRequest, bot_id: uuid.UUID) -> HttpResponse:
     """Show a bot's whole diary, a page at a time."""
     row = own_bot(request, bot_id)
-    pages = Paginator(row.events.all(), EVENTS_A_PAGE)
+    pages = NewestRows(row.events.all(), EVENTS_A_PAGE)
     page = pages.get_page(request.GET.get("page"))
     return show(request, "web/events.html", bot=row, page=page)
 

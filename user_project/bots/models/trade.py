@@ -156,7 +156,11 @@ class Order(models.Model):
                 name="order_one_live_per_stage",
             ),
         )
-        indexes = (models.Index(fields=("state", "looked_up_at")),)
+        indexes = (
+            models.Index(fields=("state", "looked_up_at")),
+            models.Index(fields=("-created_at", "id")),
+            models.Index(fields=("bot", "-created_at")),
+        )
 
     def __str__(self) -> str:
         return f"{self.cycle} {self.stage_name}"
@@ -195,6 +199,7 @@ class Fill(models.Model):
                 fields=("order", "trade_uuid"), name="fill_trade_once_per_order"
             ),
         )
+        indexes = (models.Index(fields=("-traded_at", "-id")),)
 
     def __str__(self) -> str:
         return f"{self.order} {plain(self.volume)} @ {plain(self.price)}"

@@ -1,0 +1,27 @@
+"""Pages of long histories, whose end nobody counts."""
+
+from __future__ import annotations
+
+from functools import cached_property
+from typing import Any, Final
+
+from django.core.paginator import Paginator
+
+MOST: Final = 5000
+"""Rows that can be paged through, newest first; older ones are narrowed to or taken as a
+file. Counting and skipping 100,000 rows would cost more than the page."""
+
+
+class NewestRows(Paginator):  # type: ignore[type-arg]
+    """A paginator that counts no further than MOST."""
+
+    @cached_property
+    def count(self) -> int:
+        """Return how many rows can be paged through."""
+        rows: Any = self.object_list
+        return int(rows.order_by()[:MOST].count())
+
+    @property
+    def is_cut(self) -> bool:
+        """Tell whether there may be older rows."""
+        return self.count == MOST
