@@ -19,7 +19,7 @@ from user_project.bots import exits, frozen_plan, rounds, wording
 from user_project.bots.models import Bot, Cycle, Order
 from user_project.bots.options import Reentry
 from user_project.bots.quotes import quotes_of
-from user_project.bots.valuation import value_holding
+from user_project.bots.valuation import Valuation, value_holding
 from user_project.central_api import ladder
 from user_project.central_api.models import CentralSnapshot
 from user_project.central_api.services import freshness, latest_snapshot, line_state
@@ -105,6 +105,41 @@ class CentralView:
     """Why the last answer is not from now: central is out of reach; else empty."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Brief:
+    """What one bot adds to the totals; in KRW."""
+
+    bot: Bot
+    cost: Decimal
+    worth: Valuation
+    realised_profit: Decimal
+
+
+def briefs(*, bots: Sequence[Bot]) -> list[Brief]:
+    """Value all *bots*, without what their pages show besides."""
+    rounds_of = rounds.open_rounds(bots=bots)
+    quotes = quotes_of(bots=bots, rounds_of=rounds_of)
+    earned = _earned(bots)
+    return [
+        Brief(
+            bot=bot,
+            cost=cycle.cost if (cycle := rounds_of.get(bot.pk)) else Decimal(0),
+            worth=_worth(cycle, quotes.get(bot.pk)),
+            realised_profit=earned.get(bot.pk, Decimal(0)),
+        )
+        for bot in bots
+    ]
+
+
+def _worth(cycle: Cycle | None, quote: PriceQuote | None, /) -> Valuation:
+    return value_holding(
+        volume=cycle.volume if cycle else Decimal(0),
+        cost=cycle.cost if cycle else Decimal(0),
+        price=quote.price if quote else None,
+        rules=_rules(cycle),
+    )
+
+
 def bot_view(*, bot: Bot, now: datetime) -> BotView:
     """Collect what one bot's page shows."""
     return bot_views(bots=[bot], now=now)[0]
@@ -157,10 +192,7 @@ def _view(
 ) -> BotView:
     stages = _stage_views(cycle, buys) if cycle else ()
     volume, cost = (cycle.volume, cycle.cost) if cycle else (Decimal(0), Decimal(0))
-    rules = _rules(cycle)
-    worth = value_holding(
-        volume=volume, cost=cost, price=quote.price if quote else None, rules=rules
-    )
+    rules, worth = _rules(cycle), _worth(cycle, quote)
     ways = exits.exits_of(bot=bot, cycle=cycle, now=now) if cycle else exits.Exits()
     waiting = [stage.price for stage in stages if stage.state in ("waiting", "resting")]
     return BotView(

@@ -85,21 +85,68 @@ def report(
 
     Days newest first, coins and bots by profit; *first* and *last* are both included.
     """
-    profit: dict[tuple[str, str], Decimal] = defaultdict(Decimal)
-    fees: dict[tuple[str, str], Decimal] = defaultdict(Decimal)
+    found = _Rows()
     for entry in _sums(owner, group_by, first=first, last=last):
-        key = (str(entry["key"]), str(entry["name"]))
-        if entry["account"] == "profit":
-            profit[key] -= entry["total"]
-        else:
-            fees[key] += entry["total"]
-    rows = [
-        PnlRow(key=key, name=name, profit=profit[key, name], fees=fees[key, name])
-        for key, name in {**profit, **fees}
-    ]
+        key, name = str(entry["key"]), str(entry["name"])
+        found.add(key, name, entry["total"], is_profit=entry["account"] == "profit")
     if group_by is GroupBy.DAY:
-        return sorted(rows, key=lambda row: row.key, reverse=True)
-    return sorted(rows, key=lambda row: (-row.profit, row.key))
+        return sorted(found.rows(), key=lambda row: row.key, reverse=True)
+    return found.sorted()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Span:
+    """Some Korean days from every side; `report` in one query instead of three."""
+
+    days: dict[date, Decimal]
+    """Profit of each day on which there was any."""
+    coins: list[PnlRow]
+    bots: list[PnlRow]
+
+
+def span(*, owner: Any, shown: tuple[date, date], summed: tuple[date, date]) -> Span:
+    """Return the days *shown*, and coins and bots over the days *summed* within them."""
+    days: dict[date, Decimal] = defaultdict(Decimal)
+    coins, bots = _Rows(), _Rows()
+    for day, market, bot, name, account, total in _cells_of(owner, *shown):
+        is_profit = account == "profit"
+        if is_profit:
+            days[day] -= total
+        if summed[0] <= day <= summed[1]:
+            coins.add(market, market, total, is_profit=is_profit)
+            bots.add(str(bot), name, total, is_profit=is_profit)
+    return Span(days=dict(days), coins=coins.sorted(), bots=bots.sorted())
+
+
+class _Rows:
+    """Sums of profit and fees by key."""
+
+    def __init__(self) -> None:
+        self._profit: dict[tuple[str, str], Decimal] = defaultdict(Decimal)
+        self._fees: dict[tuple[str, str], Decimal] = defaultdict(Decimal)
+
+    def add(self, key: str, name: str, total: Decimal, /, *, is_profit: bool) -> None:
+        """Take one booking, or a sum of them, as the ledger signs it."""
+        if is_profit:
+            self._profit[key, name] -= total
+        else:
+            self._fees[key, name] += total
+
+    def rows(self) -> list[PnlRow]:
+        """Return the sums."""
+        return [
+            PnlRow(
+                key=key,
+                name=name,
+                profit=self._profit[key, name],
+                fees=self._fees[key, name],
+            )
+            for key, name in {**self._profit, **self._fees}
+        ]
+
+    def sorted(self) -> list[PnlRow]:
+        """Return the sums, the largest profit first."""
+        return sorted(self.rows(), key=lambda row: (-row.profit, row.key))
 
 
 def realised_today(*, now: datetime, owner: Any = None) -> Decimal:
@@ -174,6 +221,17 @@ def _sums(
     for entries in _timed(owner, ("profit", "fee"), first=first, last=last):
         keyed: Any = entries.annotate(key=key).annotate(name=name)
         yield from keyed.values("account", "key", "name").annotate(total=Sum("amount"))
+
+
+def _cells_of(
+    owner: Any, first: date, last: date, /
+) -> Iterator[tuple[date, str, Any, str, str, Decimal]]:
+    """Yield day, market, bot, its name, account and sum."""
+    for entries in _timed(owner, ("profit", "fee"), first=first, last=last):
+        keyed: Any = entries.annotate(key=TruncDate("at", tzinfo=KST))
+        yield from keyed.values_list(
+            "key", "cycle__market", "cycle__bot_id", "cycle__bot__name", "account"
+        ).annotate(total=Sum("amount"))
 
 
 def _timed(

@@ -11,7 +11,7 @@ from django.utils.translation import gettext_lazy as _
 from django.utils.translation import pgettext_lazy
 
 from user_project.bots.models import Bot
-from user_project.bots.overview import BotView, StageView
+from user_project.bots.overview import BotView, Brief, StageView
 from user_project.bots.services import possible_triggers
 from user_project.trading.lifecycle import BotState, BotTrigger
 
@@ -128,12 +128,12 @@ def make_card(*, view: BotView, names: Mapping[str, str]) -> Card:
 
 
 SORTS: Final = {
-    "": (_("만든 순서"), lambda card: 0),
-    "rate": (_("수익률 높은 순"), lambda card: -(card.view.unrealised_rate or 0)),
-    "loss": (_("수익률 낮은 순"), lambda card: card.view.unrealised_rate or 0),
-    "next": (_("다음 매수에 가까운 순"), lambda card: -(card.to_next_buy or -9)),
-    "profit": (_("익절에 가까운 순"), lambda card: card.to_take_profit or 9),
-    "cost": (_("매수금액 큰 순"), lambda card: -card.view.cost),
+    "": (_("만든 순서"), lambda brief: 0),
+    "rate": (_("수익률 높은 순"), lambda brief: -(brief.worth.rate or 0)),
+    "loss": (_("수익률 낮은 순"), lambda brief: brief.worth.rate or 0),
+    "profit": (_("평가손익 큰 순"), lambda brief: -(brief.worth.unrealised or 0)),
+    "cost": (_("매수금액 큰 순"), lambda brief: -brief.cost),
+    "name": (_("이름 순"), lambda brief: brief.bot.name),
 }
 """Order of the cards: address part -> (name, key)."""
 SHOWN: Final = {
@@ -146,22 +146,27 @@ SHOWN: Final = {
 """Which cards: address part -> (name, states)."""
 
 
-def choose(cards: Sequence[Card], /, *, sort: str, shown: str) -> list[Card]:
-    """Return the wanted cards in the wanted order; what is unknown changes nothing."""
+def choose(briefs: Sequence[Brief], /, *, sort: str, shown: str) -> list[Bot]:
+    """Return the wanted bots in the wanted order; what is unknown changes nothing."""
     _name, states = SHOWN.get(shown, SHOWN[""])
     _name, key = SORTS.get(sort, SORTS[""])
-    return sorted((card for card in cards if card.bot.state in states), key=key)
+    found = [brief for brief in briefs if brief.bot.state in states]
+    return [brief.bot for brief in sorted(found, key=key)]
 
 
-def add_up(views: Sequence[BotView]) -> Totals:
+def add_up(briefs: Sequence[Brief]) -> Totals:
     """Sum what is known."""
-    priced = [view for view in views if view.unrealised is not None]
+    priced = [brief for brief in briefs if brief.worth.unrealised is not None]
+    value = (brief.worth.value or Decimal(0) for brief in priced)
+    unrealised = (brief.worth.unrealised or Decimal(0) for brief in priced)
     return Totals(
-        cost=sum((view.cost or Decimal(0) for view in priced), Decimal(0)),
-        value=sum((view.value or Decimal(0) for view in priced), Decimal(0)),
-        unrealised=sum((view.unrealised or Decimal(0) for view in priced), Decimal(0)),
-        realised=sum((view.realised_profit for view in views), Decimal(0)),
-        bots=len(views),
-        running=sum(view.bot.state == BotState.RUNNING for view in views),
-        unpriced=sum(bool(view.cost) and view.unrealised is None for view in views),
+        cost=sum((brief.cost for brief in priced), Decimal(0)),
+        value=sum(value, Decimal(0)),
+        unrealised=sum(unrealised, Decimal(0)),
+        realised=sum((brief.realised_profit for brief in briefs), Decimal(0)),
+        bots=len(briefs),
+        running=sum(brief.bot.state == BotState.RUNNING for brief in briefs),
+        unpriced=sum(
+            bool(brief.cost) and brief.worth.unrealised is None for brief in briefs
+        ),
     )

@@ -43,10 +43,9 @@ def profit(
         first.year, first.month
     )
     start, end = weeks[0][0], weeks[-1][-1]
-    days = _report(request, GroupBy.DAY, first=start, last=end)
-    by_day = {date.fromisoformat(row.key): row.profit for row in days}
     last = _after(first) - timedelta(days=1)
-    coins = _report(request, GroupBy.COIN, first=first, last=last)
+    owner: Any = request.user
+    found = pnl.span(owner=owner, shown=(start, end), summed=(first, last))
     closed, won = pnl.closed_rounds(owner=request.user, first=first, last=last)
     return show(
         request,
@@ -55,11 +54,11 @@ def profit(
         closed=closed,
         won=Decimal(won) / closed if closed else None,
         charts=_charts(request, until=min(last, today)),
-        weeks=[_week(week, by_day, first) for week in weeks],
-        total=sum((row.profit for row in coins), Decimal(0)),
-        fees=sum((row.fees for row in coins), Decimal(0)),
-        coins=coins,
-        bots=_report(request, GroupBy.BOT, first=first, last=last),
+        weeks=[_week(week, found.days, first) for week in weeks],
+        total=sum((row.profit for row in found.coins), Decimal(0)),
+        fees=sum((row.fees for row in found.coins), Decimal(0)),
+        coins=found.coins,
+        bots=found.bots,
         before=_before(first),
         after=_after(first) if _after(first) <= today else None,
         today=today,

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import uuid
+from collections.abc import Mapping
 from datetime import datetime, timedelta
 from decimal import Decimal
 from itertools import accumulate
-from typing import Any, Final
+from typing import Any, Final, cast
 from urllib.parse import urlencode
 
 from django.contrib import messages
@@ -45,36 +46,45 @@ EQUITY_DAYS: Final = 90
 
 @owner_page(*LOOKS)
 def home(request: HttpRequest) -> HttpResponse:
-    """Show totals and all bots of the owner."""
-    now = timezone.now()
+    """Show totals of all the owner's bots, and a page of them as cards."""
+    now, owner = timezone.now(), cast("Any", request.user)
     central, ranking = overview.recommendations_view(now=now)
     names = {coin.symbol: coin.korean_name for coin in ranking}
-    bots = Bot.objects.for_user(request.user).select_related("account")
-    views = overview.bot_views(bots=list(bots), now=now)
-    cards = [make_card(view=view, names=names) for view in views]
-    owner: Any = request.user
     events = BotEvent.objects.filter(bot__owner=owner).select_related("bot")
-    sort, shown = request.GET.get("sort", ""), request.GET.get("shown", "")
     earned, line = _equity(owner, now)
-    chosen = choose(cards, sort=sort, shown=shown)
     context = {
         "central": central,
         "assets": assets_of(owner=owner),
         "earned": earned,
         "equity": line,
-        "page": Paginator(chosen, CARDS_A_PAGE).get_page(request.GET.get("page")),
+        "steps": first_steps(owner=owner, central=central),
+        "today": pnl.realised_today(now=now, owner=owner),
+        "events": events[:SHOWN_ON_HOME],
+        **_cards(request, names=names, now=now),
+    }
+    return render(request, "web/home.html", context)
+
+
+def _cards(
+    request: HttpRequest, /, *, names: Mapping[str, str], now: datetime
+) -> dict[str, Any]:
+    """Return totals of all bots, and those of one page in the order asked for."""
+    bots = Bot.objects.for_user(request.user).select_related("account")
+    briefs = overview.briefs(bots=list(bots))
+    sort, shown = request.GET.get("sort", ""), request.GET.get("shown", "")
+    chosen = choose(briefs, sort=sort, shown=shown)
+    page = Paginator(chosen, CARDS_A_PAGE).get_page(request.GET.get("page"))
+    views = overview.bot_views(bots=list(page), now=now)
+    return {
+        "page": page,
+        "cards": [make_card(view=view, names=names) for view in views],
+        "totals": add_up(briefs),
         "query": urlencode({"sort": sort, "shown": shown}),
-        "all_cards": len(cards),
         "sorts": {key: name for key, (name, _key) in SORTS.items()},
         "filters": {key: name for key, (name, _states) in SHOWN.items()},
         "sort": sort,
         "shown": shown,
-        "totals": add_up(views),
-        "steps": first_steps(owner=request.user, central=central),
-        "today": pnl.realised_today(now=now, owner=request.user),
-        "events": events[:SHOWN_ON_HOME],
     }
-    return render(request, "web/home.html", context)
 
 
 def _equity(owner: Any, now: datetime, /) -> tuple[Decimal, Line | None]:

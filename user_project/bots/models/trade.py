@@ -277,6 +277,12 @@ class LedgerEntry(models.Model):
                 name="ledger_entry_has_one_cause",
             ),
         )
+        indexes = (
+            # What was earned is asked for on every look at the home page.
+            models.Index(
+                fields=("fill",), condition=Q(account="profit"), name="ledger_profit"
+            ),
+        )
 
     def __str__(self) -> str:
         return f"{self.account} {plain(self.amount)} {self.currency}"
