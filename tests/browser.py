@@ -46,7 +46,7 @@ def browse(
     def work() -> None:
         with sync_playwright() as play:
             browser = play.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
-            page = browser.new_page(**context)
+            page = browser.new_context(**context).new_page()
             page.set_default_timeout(120_000)  # a busy machine is slow, not broken
             page.on("request", note_request)
             page.on("console", note_message)

@@ -47,6 +47,17 @@ SERIOUS = """async () => {
 }"""
 
 
+SMALL = """() => {
+  const targets = "button, input:not([type=hidden]), select, summary, a.button,"
+    + " .top nav a, .tabs a, .choices label, .legend label";
+  return [...document.querySelectorAll(targets)]
+    .filter((one) => one.checkVisibility() && !one.matches("[type=checkbox], [type=radio]"))
+    .filter((one) => one.getBoundingClientRect().height < 43.5)
+    .map((one) => `${one.outerHTML.slice(0, 80)} ${one.getBoundingClientRect().height}`);
+}"""
+"""Targets that a thumb misses; links in running text are none."""
+
+
 @pytest.fixture
 def bot(db: None, monkeypatch: pytest.MonkeyPatch, settings: Any) -> Bot:
     """Alice's running bot, which holds its first stage."""
@@ -98,6 +109,8 @@ def test_every_page_fits_is_quiet_and_can_be_used_by_everybody(
             )
             if wide > 0:
                 wrong.append(f"{path} is {wide} px too wide")
+            small = page.evaluate(SMALL) if size == PHONE else []
+            wrong.extend(f"{path} small: {one}" for one in small)
             # By the debugger: the page's own policy lets no such script in.
             page.evaluate(AXE.read_text(encoding="utf-8"))
             wrong.extend(f"{path} {one}" for one in page.evaluate(SERIOUS))
@@ -162,3 +175,50 @@ def test_an_open_page_renews_its_numbers_by_itself(live_server: Any, bot: Bot) -
         assert page.input_value("input[name=amount]") == "12345"
 
     assert browse(live_server, walk, locale="ko-KR") == []
+
+
+def test_the_phones_clock_may_be_wrong(live_server: Any, bot: Bot) -> None:
+    def walk(page: Page) -> None:
+        page.clock.set_system_time("2020-01-01T00:00:00Z")
+        _log_in(page, live_server.url)
+        page.goto(f"{live_server.url}/bots/{bot.pk}/")
+        age = page.locator("#live [data-at]")
+        expect(age).to_contain_text("초 전")
+        expect(page.locator("#live .old")).to_have_count(0)
+
+    assert browse(live_server, walk, locale="ko-KR") == []
+
+
+def test_an_expired_session_leads_to_the_login_and_back(
+    live_server: Any, bot: Bot
+) -> None:
+    def walk(page: Page) -> None:
+        _log_in(page, live_server.url)
+        page.goto(f"{live_server.url}/bots/new/")
+        page.fill("input[name=budget]", "700000")
+        page.context.clear_cookies(name="dantaro_user_session")
+        page.click("button[value=preview]")
+        expect(page.locator("h1")).to_contain_text("로그인")
+        page.fill("input[name=username]", "alice")
+        page.fill("input[name=password]", PASSWORD)
+        page.click("main button")
+        expect(page.locator("h1")).to_contain_text("새 봇")
+
+    assert browse(live_server, walk, locale="ko-KR") == []
+    assert Bot.objects.count() == 1
+
+
+def test_two_tabs_stop_one_bot(live_server: Any, bot: Bot) -> None:
+    def walk(page: Page) -> None:
+        _log_in(page, live_server.url)
+        other = page.context.new_page()
+        for tab in (page, other):
+            tab.goto(f"{live_server.url}/bots/{bot.pk}/")
+        page.click("#actions button.stop")
+        expect(page.locator(".message.success")).to_contain_text("정지했습니다")
+        other.click("#actions button.stop")
+        expect(other.locator(".message")).to_be_visible()
+
+    assert browse(live_server, walk, locale="ko-KR") == []
+    bot.refresh_from_db()
+    assert bot.state == "stopped"

@@ -19,6 +19,8 @@ from user_project.web.drawing import Bar, draw_bars
 from user_project.web.pages import LOOKS, owner_page, show
 
 BACK: Final = 366
+SHOWN_ROWS: Final = 30
+"""Coins and bots in a table; all of them are in the CSV."""
 WEEKDAYS: Final = (_("일"), _("월"), _("화"), _("수"), _("목"), _("금"), _("토"))
 
 
@@ -57,8 +59,10 @@ def profit(
         weeks=[_week(week, found.days, first) for week in weeks],
         total=sum((row.profit for row in found.coins), Decimal(0)),
         fees=sum((row.fees for row in found.coins), Decimal(0)),
-        coins=found.coins,
-        bots=found.bots,
+        coins=found.coins[:SHOWN_ROWS],
+        bots=found.bots[:SHOWN_ROWS],
+        hidden_coins=max(len(found.coins) - SHOWN_ROWS, 0),
+        hidden_bots=max(len(found.bots) - SHOWN_ROWS, 0),
         before=_before(first),
         after=_after(first) if _after(first) <= today else None,
         today=today,

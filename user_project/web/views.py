@@ -40,7 +40,7 @@ SHOWN_EVENTS: Final = 30
 SHOWN_ORDERS: Final = 20
 SHOWN_CYCLES: Final = 20
 EVENTS_A_PAGE: Final = 100
-CARDS_A_PAGE: Final = 24
+CARDS_A_PAGE: Final = 12
 EQUITY_DAYS: Final = 90
 
 
