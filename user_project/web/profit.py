@@ -102,14 +102,14 @@ def _charts(request: HttpRequest, /, *, until: date) -> list[Chart]:
     days = [until - timedelta(days=n) for n in range(29, -1, -1)]
     weeks = [until - timedelta(days=7 * n) for n in range(11, -1, -1)]
     return [
-        Chart(name=_("일"), bars=_bars(by_day, [(f"{d:%m-%d}", d, d) for d in days])),
+        Chart(name=_("일별"), bars=_bars(by_day, [(f"{d:%m-%d}", d, d) for d in days])),
         Chart(
-            name=_("주"),
+            name=_("주별"),
             bars=_bars(
                 by_day, [(f"~{w:%m-%d}", w - timedelta(days=6), w) for w in weeks]
             ),
         ),
-        Chart(name=_("월"), bars=_bars(by_day, _months(until))),
+        Chart(name=_("월별"), bars=_bars(by_day, _months(until))),
     ]
 
 
