@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -17,13 +16,12 @@ import requests
 from deploy.bench import Figure
 from deploy.bench_pages_world import PASSWORD, Pages, log_in
 from deploy.bench_parts import Step
+from deploy.chromium import CHROMIUM, FLAGS
 from deploy.readiness import http_answers
 
 if TYPE_CHECKING:
     from playwright.sync_api import Page
 
-CHROMIUM: Final = shutil.which("chromium") or shutil.which("chromium-browser")
-FLAGS: Final = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"]
 CANDLES: Final = 2000
 FEW: Final = 50
 DRAWS: Final = 5

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Final
 from rich.progress import track
 
 from deploy.choices import InvalidChoice, common_choices
+from deploy.chromium import CHROMIUM, FLAGS, NEEDED
 from deploy.launcher import announce, run_stack
 from deploy.runs import fresh_demo_directory
 from deploy.stack import Stack
@@ -50,8 +51,6 @@ SHOWN: Final = {
 }
 """Those in the README and the guides."""
 FIRST_VIEW: Final = ".first"
-FLAGS: Final = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"]
-CHROMIUM: Final = shutil.which("chromium") or shutil.which("chromium-browser")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,7 +69,7 @@ class Dress:
 def main() -> int:
     """Play the demo, take the pictures; 0 only if both came to their end."""
     if CHROMIUM is None:
-        print("screenshots: apt install chromium fonts-nanum", file=sys.stderr)
+        print(f"screenshots: {NEEDED}", file=sys.stderr)
         return 2
     try:
         changes = common_choices(os.environ)
@@ -117,7 +116,7 @@ def _busiest(user: UserApi, /) -> str:
         )
         for bot in user.all("bots")
     }
-    return max(held, key=lambda bot: held[bot])
+    return str(max(held, key=lambda bot: held[bot]))
 
 
 def _dresses() -> Iterator[Dress]:

@@ -74,8 +74,9 @@ def login_code(request: HttpRequest) -> HttpResponse:
         return redirect("login")
     if request.method != "POST":
         return render(request, "web/login_code.html")
-    user = get_user_model().objects.get(pk=half_way["user"])
-    if not user.is_active:
+    people = get_user_model().objects.filter(pk=half_way["user"], is_active=True)
+    user = people.first()
+    if user is None:
         return redirect("login")
     usage = get_usage(
         request, group="code", key=_half_way_user, rate=RATE, increment=True

@@ -121,7 +121,9 @@ def _use_up(request: HttpRequest) -> dict[str, str] | None:
     with transaction.atomic():
         get_user_model().objects.select_for_update().get(pk=owner.pk)
         stored = request.session.load().get(ONE_TIME)
-        if not stored or not secrets.compare_digest(str(stored["once"]), given):
+        if not isinstance(stored, dict) or not secrets.compare_digest(
+            str(stored["once"]), given
+        ):
             return None
         del request.session[ONE_TIME]
         request.session.save()

@@ -30,8 +30,13 @@
   }
 
   function renewAll() {
-    gathering = null;
     parts().forEach(renew);
+  }
+
+  function renewChanged() {
+    gathering = null;
+    // Central's line does not change with a bot: it waits for its turn.
+    for (const part of parts()) if (part.id !== "central") renew(part);
   }
 
   function concerns(bots) {
@@ -41,7 +46,7 @@
   function onChanged(event) {
     heard();
     if (!concerns(JSON.parse(event.data).bots)) return;
-    gathering ??= setTimeout(renewAll, GATHER_MS);
+    gathering ??= setTimeout(renewChanged, GATHER_MS);
     document.dispatchEvent(new CustomEvent("dantaro:changed"));
   }
 
