@@ -47,6 +47,8 @@ SERIOUS = """async () => {
 }"""
 
 
+NARROW = 360
+TOO_WIDE = "document.documentElement.scrollWidth - document.documentElement.clientWidth"
 SMALL = """() => {
   const targets = "button, input:not([type=hidden]), select, summary, a.button,"
     + " .top nav a, .tabs a, .choices label, .legend label";
@@ -104,11 +106,11 @@ def test_every_page_fits_is_quiet_and_can_be_used_by_everybody(
             page.goto(live_server.url + path)
             if path == f"/bots/{bot.pk}/":
                 page.wait_for_selector("#chart[data-drawn='3']")
-            wide = page.evaluate(
-                "document.documentElement.scrollWidth - document.documentElement.clientWidth"
-            )
-            if wide > 0:
-                wrong.append(f"{path} is {wide} px too wide")
+            for width in (NARROW, size["width"]) if size == PHONE else (size["width"],):
+                page.set_viewport_size({**size, "width": width})
+                wide = page.evaluate(TOO_WIDE)
+                if wide > 0:
+                    wrong.append(f"{path} is {wide} px too wide at {width} px")
             small = page.evaluate(SMALL) if size == PHONE else []
             wrong.extend(f"{path} small: {one}" for one in small)
             # By the debugger: the page's own policy lets no such script in.
