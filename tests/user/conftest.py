@@ -42,5 +42,8 @@ def shared_price(floor: Floor, monkeypatch: pytest.MonkeyPatch) -> None:
     def shared(*, host: str, market: str) -> PriceQuote | None:
         return floor.exchange.get_prices(markets=[market]).get(market)
 
+    def all_shared(*, host: str) -> dict[str, PriceQuote]:
+        return floor.exchange.get_prices(markets=["KRW-BTC"])
+
     monkeypatch.setattr(prices, "shared", shared)
-    monkeypatch.setattr(prices, "all_shared", lambda *, host: {})
+    monkeypatch.setattr(prices, "all_shared", all_shared)

@@ -480,3 +480,12 @@ def test_the_committed_description_is_what_the_code_generates(tmp_path: Path) ->
         "the API changed: run `manage_user.py spectacular --validate --fail-on-warn"
         f" --file {FILE.relative_to(settings.BASE_DIR)}` and commit the file"
     )
+
+
+def test_a_number_is_no_text(owner: Any) -> None:
+    body = {"sell_all": False, "dry_run": True, "confirm": 0.0}
+
+    answer = Api(owner).post("emergency-stop", body)
+
+    assert answer.status_code == 400
+    assert "글자로 보내세요" in answer.content.decode()

@@ -26,7 +26,7 @@ from tests.user.factories import (
     make_user,
 )
 from user_project.bots import chart as charts
-from user_project.bots import overview, prices
+from user_project.bots import prices, quotes
 from user_project.bots.models import Fill
 from user_project.exchanges.adapter import Candle, Unavailable
 
@@ -59,7 +59,7 @@ def alice(monkeypatch: pytest.MonkeyPatch) -> SimpleNamespace:
     """An owner whose bot holds the first stage."""
     cache.clear()
     exchange = Candled(now=timezone.now())
-    for module in (charts, overview):
+    for module in (charts, quotes):
         monkeypatch.setattr(module, "adapter_for", lambda *, account: exchange)
     monkeypatch.setattr(prices, "shared", lambda *, host, market: None)
     monkeypatch.setattr(prices, "all_shared", lambda *, host: {})

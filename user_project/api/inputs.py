@@ -36,7 +36,22 @@ class StrictSerializer(serializers.Serializer[Any]):
                 raise serializers.ValidationError(
                     {name: [message] for name in sorted(unknown)}, code="unknown"
                 )
+            self._check_texts(data)
         return super().to_internal_value(data)
+
+    def _check_texts(self, data: dict[str, Any], /) -> None:
+        """Refuse a number where text is wanted: REST framework would write it down."""
+        wrong = [
+            name
+            for name, field in self.fields.items()
+            if isinstance(field, serializers.CharField)
+            and not isinstance(data.get(name), str | None)
+        ]
+        if wrong:
+            message = str(_("글자로 보내세요."))
+            raise serializers.ValidationError(
+                {name: [message] for name in wrong}, code="invalid"
+            )
 
 
 class TokenInput(AuthTokenSerializer):

@@ -85,7 +85,7 @@ def grade(*, told: Told, now: datetime, say: Say = str) -> Freshness:
     )
 
 
-def _in_words(age: timedelta, say: Say, /) -> str:
+def in_words(age: timedelta, say: Say = str, /) -> str:
     """Return an age in whole minutes, from an hour on with its hours."""
     hours, rest = divmod(age, HOUR)
     minutes = say("%(n)s분") % {"n": rest // MINUTE}
@@ -105,17 +105,17 @@ def _too_old(
         kinds = _names(rungs, say, step=Step.FORBIDS)
         return say("본사의 %(kinds)s 자료가 %(age)s 전 것이라 %(NO_ROUND)s") % {
             "kinds": kinds,
-            "age": _in_words(age, say),
+            "age": in_words(age, say),
             "NO_ROUND": say(NO_ROUND),
         }
     if told.stale:
         return say("본사가 분석이 밀렸다고 알려 (%(age)s 전 자료) %(NO_ROUND)s") % {
-            "age": _in_words(age, say),
+            "age": in_words(age, say),
             "NO_ROUND": say(NO_ROUND),
         }
     if now > told.valid_until:
         return say("본사가 정한 유효 기한이 지나 (%(age)s 전 자료) %(NO_ROUND)s") % {
-            "age": _in_words(age, say),
+            "age": in_words(age, say),
             "NO_ROUND": say(NO_ROUND),
         }
     return ""
@@ -136,11 +136,11 @@ def _market(phase: Phase | None, say: Say, /) -> str:
 def _allowed(rungs: Sequence[Rung], /, *, age: timedelta, say: Say) -> str:
     kinds = _names(rungs, say, step=Step.WARN)
     if not kinds:
-        return say("본사 분석 %(age)s 전") % {"age": _in_words(age, say)}
+        return say("본사 분석 %(age)s 전") % {"age": in_words(age, say)}
     _warns, limit = BOUNDS[Kind.MARKET_STATUS]
     return say(
         "본사의 %(kinds)s 자료가 %(age)s 전 것입니다. %(limit)s이 지나면 새 회차를 시작하지 않습니다."
-    ) % {"kinds": kinds, "age": _in_words(age, say), "limit": _in_words(limit, say)}
+    ) % {"kinds": kinds, "age": in_words(age, say), "limit": in_words(limit, say)}
 
 
 def _names(rungs: Iterable[Rung], say: Say, /, *, step: Step) -> str:
