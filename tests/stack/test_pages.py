@@ -10,6 +10,7 @@ from playwright.sync_api import Page, expect
 
 from deploy.stack import Stack
 from tests.browser import CHROMIUM, NEEDED, browse
+from tests.stack.outages import outage
 
 MINUTES = 60_000
 GONE = "본사에 연결하지 못하고 있습니다"
@@ -90,15 +91,12 @@ def test_the_banner_comes_with_the_outage_and_goes_with_it(stack: Stack) -> None
         banner = page.locator("#central")
         expect(banner).not_to_contain_text(GONE, timeout=MINUTES)
 
-        stack.stop_side("central")
-        try:
+        with outage(stack, side="central"):
             expect(banner).to_contain_text(GONE, timeout=2 * MINUTES)
             for path in ("/ranking/", "/orders/", "/bots/new/"):
                 page.goto(stack.user_url + path)
                 expect(banner).to_contain_text(GONE)
                 expect(page.locator("h1")).to_be_visible()
-        finally:
-            stack.start_side("central")
         page.goto(stack.user_url)
         expect(banner).not_to_contain_text(GONE, timeout=3 * MINUTES)
 

@@ -15,6 +15,7 @@ import requests
 from deploy.environments import SIDES
 from deploy.runs import AlreadyRunning
 from deploy.stack import Stack
+from tests.stack.outages import outage
 
 CELERYS_LAST_WORDS = ("", "worker: Warm shutdown (MainProcess)")
 """Printed past all logging when a worker is stopped."""
@@ -168,11 +169,9 @@ def test_a_killed_worker_comes_back(stack: Stack) -> None:
 
 
 def test_one_side_stops_and_starts_without_the_other(stack: Stack) -> None:
-    stack.stop_side("user")
-    stopped = not answers(f"{stack.user_url}/healthz")
-    other_lives = answers(f"{stack.central_url}/healthz")
-
-    stack.start_side("user")
+    with outage(stack, side="user"):
+        stopped = not answers(f"{stack.user_url}/healthz")
+        other_lives = answers(f"{stack.central_url}/healthz")
 
     assert stopped
     assert other_lives
