@@ -211,7 +211,12 @@ class _Life:
             legs.append(("profit", -cycle.profit))
         for account, amount in legs:
             yield entry(
-                fill=fill, cycle=cycle, account=account, currency="KRW", amount=amount
+                fill=fill,
+                cycle=cycle,
+                account=account,
+                currency="KRW",
+                amount=amount,
+                at=fill.traded_at,
             )
 
 

@@ -127,6 +127,7 @@ def make_fill(order: Order, **options: Any) -> Fill:
         account=LedgerEntry.Account.CASH,
         currency="KRW",
         amount=Decimal("-200100"),
+        at=fill.traded_at,
     )
     return fill
 

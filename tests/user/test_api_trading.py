@@ -417,7 +417,12 @@ def traded(story: Bot) -> Bot:
     )
     for account, amount in (("profit", "-1234.5"), ("fee", "101"), ("cash", "1133.5")):
         LedgerEntry.objects.create(
-            fill=fill, cycle=cycle, account=account, currency="KRW", amount=amount
+            fill=fill,
+            cycle=cycle,
+            account=account,
+            currency="KRW",
+            amount=amount,
+            at=fill.traded_at,
         )
     return story
 

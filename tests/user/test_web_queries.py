@@ -14,29 +14,40 @@ from django.utils import timezone
 from tests.user.factories import (
     QuietExchange,
     make_account,
+    make_bot,
+    make_cycle,
+    make_order,
     make_snapshot,
     make_story,
     make_user,
 )
 from user_project.bots import prices, quotes, services
+from user_project.bots.models import Bot
+from user_project.bots.overview import bot_view, bot_views
 from user_project.stream.figures import holdings
 
 pytestmark = pytest.mark.django_db
 QUERIES = {
-    "/": 20,
+    "/": 18,
     "/bots/{bot}/": 12,
     "/bots/{bot}/events/": 7,
     "/bots/{bot}/options/": 8,
+    "/bots/{bot}/live/": 5,
+    "/bots/{bot}/chart.json": 8,
     "/bots/new/": 9,
     "/ranking/": 8,
     "/central/": 5,
     "/orders/": 7,
     "/fills/": 7,
-    "/profit/": 10,
+    "/profit/": 8,
+    "/profit/2026/11/": 8,
+    "/profit/2026/11/coin.csv": 3,
     "/accounts/": 5,
     "/notify/": 5,
     "/look/": 4,
     "/stop/": 7,
+    "/security/": 7,
+    "/password/": 2,
 }
 """Page -> queries, session and login included."""
 
@@ -83,6 +94,34 @@ def test_a_page_asks_as_often_for_many_bots_as_for_few(
     many = _queries(alice, address)
 
     assert (few, many) == (QUERIES[page], QUERIES[page])
+
+
+def _between_rounds(alice: SimpleNamespace, number: int, *, reentry: str) -> Bot:
+    """Return a running bot that sold its first round 10 won a number apart."""
+    bot = make_bot(alice.owner, account=alice.account, state="running", reentry=reentry)
+    cycle = make_cycle(bot, state="closed", volume=0, cost=0, profit=number)
+    make_order(cycle, executed_funds=200_000 + 10 * number)
+    make_order(cycle, side="ask", stage=0, executed_funds=201_000 + 10 * number)
+    return bot
+
+
+@pytest.mark.parametrize("reentry", ["last_sell", "last_buy", "support", "reset"])
+def test_many_bots_between_rounds_cost_no_more_than_one(
+    alice: SimpleNamespace, reentry: str
+) -> None:
+    bots = [_between_rounds(alice, n, reentry=reentry) for n in range(5)]
+    now = timezone.now()
+    with CaptureQueriesContext(connection) as for_one:
+        alone = [bot_views(bots=bots[:1], now=now)[0]]
+
+    with CaptureQueriesContext(connection) as for_all:
+        together = bot_views(bots=bots, now=now)
+
+    assert len(for_all) == len(for_one)
+    alone += [bot_view(bot=bot, now=now) for bot in bots[1:]]
+    assert together == alone
+    prices = {view.reentry_price for view in together}
+    assert len(prices) == (5 if reentry.startswith("last") else 1)
 
 
 def test_the_stream_reads_all_holdings_at_once(

@@ -208,6 +208,7 @@ class LedgerRow(ModelRows):
         model = LedgerEntry
         fields = (
             *("id", "cycle", "fill", "adjustment", "account", "currency", "amount"),
+            "at",
         )
 
 

@@ -83,6 +83,7 @@ def _book(*, cycle: Cycle, kind: Adjustment.Kind, volume: Decimal, by: Any) -> N
             account=leg.account,
             currency=leg.currency,
             amount=leg.amount,
+            at=adjustment.at,
         )
         for leg in booked.legs
     )

@@ -177,6 +177,7 @@ def _book_trade(*, order: Order, cycle: Cycle, trade: Trade, fee: Decimal) -> No
             account=leg.account,
             currency=leg.currency,
             amount=leg.amount,
+            at=trade.traded_at,
         )
         for leg in booking.legs
     )

@@ -154,6 +154,7 @@ def bot_views(*, bots: Sequence[Bot], now: datetime) -> list[BotView]:
     buys = _buys(rounds_of.values())
     earned = _earned(bots)
     quotes = quotes_of(bots=bots, rounds_of=rounds_of)
+    gates = _reentry_prices([bot for bot in bots if bot.pk not in rounds_of])
     return [
         _view(
             bot,
@@ -161,6 +162,7 @@ def bot_views(*, bots: Sequence[Bot], now: datetime) -> list[BotView]:
             buys=buys[cycle.pk] if cycle else (),
             quote=quotes.get(bot.pk),
             earned=earned.get(bot.pk, Decimal(0)),
+            gate=gates.get(bot.pk),
             now=now,
         )
         for bot in bots
@@ -188,6 +190,7 @@ def _view(
     buys: Sequence[Order],
     quote: PriceQuote | None,
     earned: Decimal,
+    gate: Decimal | None,
     now: datetime,
 ) -> BotView:
     stages = _stage_views(cycle, buys) if cycle else ()
@@ -210,7 +213,7 @@ def _view(
         stop_price=ways.stop,
         sold_at=ways.sold_at,
         exit_reason=cycle.exit_reason if cycle else "",
-        reentry_price=None if cycle else _reentry_price(bot),
+        reentry_price=gate,
         volume=volume,
         cost=cost,
         value=worth.value,
@@ -345,10 +348,10 @@ def _break_even(cycle: Cycle | None, rules: MarketRules, /) -> Decimal | None:
     return calculate_break_even(cost=cycle.cost, volume=cycle.volume, rules=rules)
 
 
-def _reentry_price(bot: Bot) -> Decimal | None:
-    if bot.state != BotState.RUNNING:
-        return None
-    snapshot = latest_snapshot() if bot.reentry == Reentry.SUPPORT else None
-    return rounds.next_reentry_price(
-        bot=bot, bundle=snapshot.bundle if snapshot else None
+def _reentry_prices(bots: Sequence[Bot], /) -> dict[UUID, Decimal]:
+    running = [bot for bot in bots if bot.state == BotState.RUNNING]
+    asks = any(bot.reentry == Reentry.SUPPORT for bot in running)
+    snapshot = latest_snapshot() if asks else None
+    return rounds.next_reentry_prices(
+        bots=running, bundle=snapshot.bundle if snapshot else None
     )

@@ -160,12 +160,8 @@ def realised_today(*, now: datetime, owner: Any = None) -> Decimal:
     )
     if owner is not None:
         entries = entries.filter(cycle__bot__owner=owner)
-    parts = (
-        entries.filter(fill__traded_at__gte=since),
-        entries.filter(adjustment__at__gte=since),
-    )
-    sums = (part.aggregate(total=Sum("amount"))["total"] for part in parts)
-    return -sum((total or Decimal(0) for total in sums), Decimal(0))
+    total = entries.filter(at__gte=since).aggregate(total=Sum("amount"))["total"]
+    return -total if total else Decimal(0)
 
 
 def year_csv(*, owner: Any, year: int) -> Iterator[str]:
@@ -206,51 +202,43 @@ NAMES: Final = {
 
 def profit_by_day(*, owner: Any, first: date, last: date) -> dict[date, Decimal]:
     """Return the won realised on each Korean day on which there was any."""
-    found: dict[date, Decimal] = defaultdict(Decimal)
-    for entries in _timed(owner, ("profit",), first=first, last=last):
-        days = entries.annotate(key=TruncDate("at", tzinfo=KST))
-        for day, total in days.values_list("key").annotate(total=Sum("amount")):
-            found[day] -= total
-    return dict(found)
+    entries = _entries(owner, ("profit",), first=first, last=last)
+    days = entries.annotate(key=TruncDate("at", tzinfo=KST)).values_list("key")
+    return {day: -total for day, total in days.annotate(total=Sum("amount"))}
 
 
 def _sums(
     owner: Any, group_by: GroupBy, /, *, first: date | None, last: date | None
 ) -> Iterator[dict[str, Any]]:
     key, name = NAMES[group_by]
-    for entries in _timed(owner, ("profit", "fee"), first=first, last=last):
-        keyed: Any = entries.annotate(key=key).annotate(name=name)
-        yield from keyed.values("account", "key", "name").annotate(total=Sum("amount"))
+    entries = _entries(owner, ("profit", "fee"), first=first, last=last)
+    keyed: Any = entries.annotate(key=key).annotate(name=name)
+    yield from keyed.values("account", "key", "name").annotate(total=Sum("amount"))
 
 
 def _cells_of(
     owner: Any, first: date, last: date, /
 ) -> Iterator[tuple[date, str, Any, str, str, Decimal]]:
     """Yield day, market, bot, its name, account and sum."""
-    for entries in _timed(owner, ("profit", "fee"), first=first, last=last):
-        keyed: Any = entries.annotate(key=TruncDate("at", tzinfo=KST))
-        yield from keyed.values_list(
-            "key", "cycle__market", "cycle__bot_id", "cycle__bot__name", "account"
-        ).annotate(total=Sum("amount"))
+    entries = _entries(owner, ("profit", "fee"), first=first, last=last)
+    keyed: Any = entries.annotate(key=TruncDate("at", tzinfo=KST))
+    yield from keyed.values_list(
+        "key", "cycle__market", "cycle__bot_id", "cycle__bot__name", "account"
+    ).annotate(total=Sum("amount"))
 
 
-def _timed(
+def _entries(
     owner: Any, accounts: Sequence[str], /, *, first: date | None, last: date | None
-) -> Iterator[QuerySet[LedgerEntry]]:
-    """Yield the bookings of fills, then of adjustments, each with its time ``at``.
-
-    Apart, because each has an index for its time and both together have none.
-    """
-    entries = LedgerEntry.objects.filter(
+) -> QuerySet[LedgerEntry]:
+    """Return the bookings of these Korean days in won."""
+    found = LedgerEntry.objects.filter(
         account__in=accounts, cycle__bot__owner=owner, currency="KRW"
     ).order_by()
-    for at in ("fill__traded_at", "adjustment__at"):
-        found = entries.filter(**{f"{at}__isnull": False})
-        if first is not None:
-            found = found.filter(**{f"{at}__gte": _midnight(first)})
-        if last is not None:
-            found = found.filter(**{f"{at}__lt": _midnight(last, days=1)})
-        yield found.annotate(at=F(at))
+    if first is not None:
+        found = found.filter(at__gte=_midnight(first))
+    if last is not None:
+        found = found.filter(at__lt=_midnight(last, days=1))
+    return found
 
 
 def _midnight(day: date, *, days: int = 0) -> datetime:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any, Final
 from uuid import UUID
 
-from django.db.models import Sum
+from django.db.models import Q, Sum
 
 from common.money import floor_won
 from common.wire import BundleAnswer, Level
@@ -24,6 +25,9 @@ STOPPED_COIN_RESTS: Final = timedelta(hours=24)
 """So long a coin that was just sold at a stop is left alone."""
 NEAR_SUPPORT: Final = Decimal("1.01")
 """At most 1 % above the nearest support level counts as near."""
+LOOKS_BACK: Final = (Reentry.LAST_SELL, Reentry.LAST_BUY)
+ROUND: Final = ("pk", "bot", "market")
+TRADED: Final = (Sum("executed_funds"), Sum("executed_volume"))
 
 
 def round_options(*, bot: Bot) -> RoundOptions:
@@ -74,7 +78,7 @@ def check_reentry(*, bot: Bot, proposal: Proposal) -> None:
     """Raise NoProposal while the price is above where the owner wants to begin again."""
     gate = reentry_price(
         reentry=Reentry(bot.reentry),
-        last=_last_closed(bot),
+        last=_last_rounds([bot]).get(bot.pk),
         market=proposal.state.market,
         bundle=proposal.bundle,
     )
@@ -91,24 +95,74 @@ def open_rounds(*, bots: Iterable[Bot]) -> dict[UUID, Cycle]:
     return {cycle.bot_id: cycle for cycle in cycles}
 
 
-def next_reentry_price(*, bot: Bot, bundle: BundleAnswer | None) -> Decimal | None:
-    """Return what the next round of a bot with a fixed coin waits for, None for nothing."""
-    if bot.auto_select or bot.reentry == Reentry.RESET:
-        return None
-    return reentry_price(
-        reentry=Reentry(bot.reentry),
-        last=_last_closed(bot),
-        market=bot.market,
-        bundle=bundle,
-    )
+def next_reentry_prices(
+    *, bots: Iterable[Bot], bundle: BundleAnswer | None
+) -> dict[UUID, Decimal]:
+    """Return what the next round of each bot with a fixed coin waits for.
+
+    A bot that waits for nothing has no entry; two queries for any number of bots.
+    """
+    waiting = [
+        bot for bot in bots if not bot.auto_select and bot.reentry != Reentry.RESET
+    ]
+    last = _last_rounds(waiting)
+    prices = {
+        bot.pk: reentry_price(
+            reentry=Reentry(bot.reentry),
+            last=last.get(bot.pk),
+            market=bot.market,
+            bundle=bundle,
+        )
+        for bot in waiting
+    }
+    return {pk: price for pk, price in prices.items() if price is not None}
 
 
-def _last_closed(bot: Bot) -> Cycle | None:
-    return bot.cycles.filter(state=CycleState.CLOSED).order_by("-seq").first()
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LastRound:
+    """What a bot's last closed round was traded at, in KRW; None where it was not."""
+
+    market: str
+    first_buy: Decimal | None
+    sell: Decimal | None
+
+
+def _last_rounds(bots: Iterable[Bot], /) -> dict[UUID, LastRound]:
+    """Return the last closed round of those bots that look back at it."""
+    looking = [bot.pk for bot in bots if bot.reentry in LOOKS_BACK]
+    if not looking:
+        return {}
+    closed = Cycle.objects.filter(bot__in=looking, state=CycleState.CLOSED)
+    newest = closed.order_by("bot", "-seq").distinct("bot")
+    markets = {pk: (bot, market) for pk, bot, market in newest.values_list(*ROUND)}
+    prices = _average_prices(markets)
+    return {
+        bot: LastRound(
+            market=market,
+            first_buy=prices.get((cycle, Side.BID)),
+            sell=prices.get((cycle, Side.ASK)),
+        )
+        for cycle, (bot, market) in markets.items()
+    }
+
+
+def _average_prices(cycles: Iterable[UUID], /) -> dict[tuple[UUID, str], Decimal]:
+    """Return the average of each round's first stage and of its sales."""
+    wanted = Q(side=Side.ASK) | Q(side=Side.BID, stage=1)
+    orders = Order.objects.filter(wanted, cycle__in=list(cycles), executed_volume__gt=0)
+    sums = orders.order_by().values_list("cycle", "side").annotate(*TRADED)
+    return {
+        (cycle, side): (funds / volume).quantize(Decimal("1E-8"))
+        for cycle, side, funds, volume in sums
+    }
 
 
 def reentry_price(
-    *, reentry: Reentry, last: Cycle | None, market: str, bundle: BundleAnswer | None
+    *,
+    reentry: Reentry,
+    last: LastRound | None,
+    market: str,
+    bundle: BundleAnswer | None,
 ) -> Decimal | None:
     """Return the highest price (KRW) a next round may begin at, None for any.
 
@@ -119,10 +173,8 @@ def reentry_price(
     if last is None or last.market != market:
         return None
     if reentry is Reentry.LAST_SELL:
-        return _average(last.orders.filter(side=Side.ASK))
-    if reentry is Reentry.LAST_BUY:
-        return _average(last.orders.filter(side=Side.BID, stage=1))
-    return None
+        return last.sell
+    return last.first_buy if reentry is Reentry.LAST_BUY else None
 
 
 def _near_support(market: str, bundle: BundleAnswer | None) -> Decimal | None:
@@ -131,12 +183,3 @@ def _near_support(market: str, bundle: BundleAnswer | None) -> Decimal | None:
     if nearest is None or nearest.price is None:
         return None
     return nearest.price * NEAR_SUPPORT
-
-
-def _average(orders: Any) -> Decimal | None:
-    sums = Order.objects.filter(pk__in=orders).aggregate(
-        funds=Sum("executed_funds"), volume=Sum("executed_volume")
-    )
-    if not sums["volume"]:
-        return None
-    return Decimal(sums["funds"] / sums["volume"]).quantize(Decimal("1E-8"))

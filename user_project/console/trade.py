@@ -186,6 +186,7 @@ class LedgerEntryAdmin(FactsAdmin):
         "id",
         "cycle_text",
         "cause",
+        "at_text",
         "account_text",
         "currency",
         "amount_text",

@@ -266,6 +266,9 @@ class LedgerEntry(models.Model):
     account = models.CharField("계정", max_length=8, choices=Account)
     currency = models.CharField("통화", max_length=20)
     amount = columns.won("금액")
+    at = models.DateTimeField("시각")
+    """When its fill was traded or its adjustment made: what a day earned is asked for
+    on every look at the home page, and shall not have to look the causes up."""
 
     class Meta:
         verbose_name = "원장"
@@ -278,9 +281,11 @@ class LedgerEntry(models.Model):
             ),
         )
         indexes = (
-            # What was earned is asked for on every look at the home page.
             models.Index(
-                fields=("fill",), condition=Q(account="profit"), name="ledger_profit"
+                fields=("account", "at"),
+                include=("cycle", "amount"),
+                condition=Q(account__in=("profit", "fee"), currency="KRW"),
+                name="ledger_earned",
             ),
         )
 
