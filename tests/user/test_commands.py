@@ -65,6 +65,7 @@ class TestAudit:
             (lambda: Cycle.objects.update(volume=Decimal("0.5")), "I5"),
             (lambda: LedgerEntry.objects.first().delete(), "I6"),
             (lambda: Cycle.objects.update(profit=1), "I6"),
+            (lambda: LedgerEntry.objects.update(at=timezone.now()), "I6"),
             (
                 lambda: Order.objects.filter(stage=2).update(
                     state="unknown", created_at=timezone.now() - timedelta(hours=1)

@@ -14,6 +14,7 @@ from decimal import Decimal
 from typing import Final
 
 from django.db.models import Count, Q, Sum
+from django.db.models.functions import Coalesce
 
 from common.money import plain
 from user_project.accounts.models import ExchangeAccount
@@ -122,7 +123,7 @@ def _filled(cycle: Cycle, side: Side) -> Decimal:
 
 
 def _ledger(cycles: Iterable[Cycle]) -> Iterator[Finding]:
-    """I6: every booking sums to zero in each currency, and so does every round."""
+    """I6: bookings sum to zero in each currency at their cause's time, rounds as well."""
     entries = LedgerEntry.objects.filter(cycle__in=[c.pk for c in cycles])
     sums = (
         entries.values("fill_id", "adjustment_id", "currency")
@@ -133,6 +134,9 @@ def _ledger(cycles: Iterable[Cycle]) -> Iterator[Finding]:
         subject = f"fill {row['fill_id']} adjustment {row['adjustment_id']}"
         text = f"{row['currency']} sums to {plain(row['total'])}"
         yield Finding(code="I6", subject=subject, text=text)
+    for entry in entries.exclude(at=Coalesce("fill__traded_at", "adjustment__at")):
+        text = f"booked at {entry.at:%m-%d %H:%M:%S}, which is not when it happened"
+        yield Finding(code="I6", subject=f"entry {entry.pk}", text=text)
     for cycle in cycles:
         booked = entries.filter(cycle=cycle, currency="KRW", account="profit")
         profit = -(booked.aggregate(total=Sum("amount"))["total"] or Decimal(0))
