@@ -53,9 +53,9 @@ def fill(
     life = _Life(bots=[_models().Bot.objects.get(pk=pk) for pk in told["bots"]])
     life.write_rounds(each=max(orders // PER_ROUND // bots, 1))
     life.write_diary(count=events)
-    # A database that runs for a while has its statistics from autovacuum.
+    # What autovacuum has done in a database that runs for a while.
     with import_module("django.db").connection.cursor() as cursor:
-        cursor.execute("ANALYZE")
+        cursor.execute("VACUUM ANALYZE")
     _publish_prices()
     return told
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from decimal import Decimal
@@ -16,16 +16,15 @@ from django.utils.translation import gettext as _
 from common.money import plain
 from user_project.accounts.models import ExchangeAccount
 from user_project.bots import prices, services, switches, wording
+from user_project.bots.holdings import Holding, holdings
 from user_project.bots.models import (
     Bot,
     BotQuerySet,
-    Cycle,
     EmergencyStop,
     Order,
     ServerSwitch,
 )
 from user_project.bots.problems import BotProblem
-from user_project.bots.rounds import open_rounds
 from user_project.trading.facts import ExitReason, Why
 from user_project.trading.lifecycle import BotState
 from user_project.trading.orders import Side
@@ -124,8 +123,8 @@ def stop_everything(
 def results(*, stop: EmergencyStop) -> list[Result]:
     """Return how far each bot has come, from its present state."""
     names = {UUID(row["bot_id"]): row for row in stop.effects}
-    bots = Bot.objects.filter(pk__in=names).select_related("account")
-    return [_result(held, sells=names[held.bot.pk]["sells"]) for held in _held(bots)]
+    held = _held(Bot.objects.filter(pk__in=names))
+    return [_result(row, sells=names[row.holding.bot_id]["sells"]) for row in held]
 
 
 def effects_of(*, stop: EmergencyStop) -> list[Effect]:
@@ -147,7 +146,7 @@ def effects_of(*, stop: EmergencyStop) -> list[Effect]:
 
 
 def _bots(owner: Any, account: ExchangeAccount | None) -> BotQuerySet:
-    bots = Bot.objects.select_related("account").exclude(state=BotState.DRAFT)
+    bots = Bot.objects.exclude(state=BotState.DRAFT)
     if owner is not None:
         bots = bots.for_user(owner)
     return bots if account is None else bots.filter(account=account)
@@ -167,58 +166,51 @@ def _switches(
 class _Held:
     """What one bot holds and has at the exchange."""
 
-    bot: Bot
-    cycle: Cycle | None
+    holding: Holding
     buys: int
     sells: int
     price: Decimal | None
 
 
-def _held(bots: Iterable[Bot], /) -> list[_Held]:
+def _held(bots: BotQuerySet, /) -> list[_Held]:
     """Read many bots with as many queries as one."""
-    found = list(bots)
-    cycles = open_rounds(bots=found)
-    live = Order.objects.live().filter(cycle__in=list(cycles.values())).order_by()
+    found = holdings(bots=bots)
+    cycles = [holding.cycle_id for holding in found if holding.cycle_id]
+    live = Order.objects.live().filter(cycle__in=cycles).order_by()
     counts = {
         (cycle, side): number
         for cycle, side, number in live.values_list("cycle", "side").annotate(
             number=Count("pk")
         )
     }
-    hosts = {bot.account.base_url for bot in found}
+    hosts = {holding.host for holding in found}
     tables = {host: prices.known(host=host) for host in hosts}
-    rows = []
-    for bot in found:
-        cycle = cycles.get(bot.pk)
-        key = cycle.pk if cycle else None
-        quote = tables[bot.account.base_url].get(cycle.market) if cycle else None
-        rows.append(
-            _Held(
-                bot=bot,
-                cycle=cycle,
-                buys=counts.get((key, Side.BID.value), 0),
-                sells=counts.get((key, Side.ASK.value), 0),
-                price=quote.price if quote else None,
-            )
+    return [
+        _Held(
+            holding=holding,
+            buys=counts.get((holding.cycle_id, Side.BID.value), 0),
+            sells=counts.get((holding.cycle_id, Side.ASK.value), 0),
+            price=quote.price if quote else None,
         )
-    return rows
+        for holding in found
+        for quote in [tables[holding.host].get(holding.market)]
+    ]
 
 
 def _effect(held: _Held, /, *, sell_all: bool) -> Effect:
-    bot, cycle = held.bot, held.cycle
-    volume = cycle.volume if cycle else Decimal(0)
+    holding, volume = held.holding, held.holding.volume
     # A buy under way may still bring coins: then those are sold, too.
     sells = sell_all and (volume > 0 or held.buys + held.sells > 0)
     worth = None if held.price is None else volume * held.price
     return Effect(
-        bot_id=bot.pk,
-        name=bot.name,
-        market=cycle.market if cycle else bot.market,
-        state=bot.state,
+        bot_id=holding.bot_id,
+        name=holding.name,
+        market=holding.market,
+        state=holding.state,
         buys_withdrawn=held.buys,
         take_profit_withdrawn=sells and held.sells > 0,
         volume=volume,
-        cost=cycle.cost if cycle else Decimal(0),
+        cost=holding.cost,
         estimated_won=worth if volume else Decimal(0),
         sells=sells,
     )
@@ -243,15 +235,14 @@ def _stop(*, bot_id: UUID, sell: bool, now: datetime) -> None:
 
 
 def _result(row: _Held, /, *, sells: bool) -> Result:
-    bot, buys = row.bot, row.buys
-    held = row.cycle.volume if row.cycle else Decimal(0)
+    holding, buys, held = row.holding, row.buys, row.holding.volume
     if buys:
         done, text = (
             False,
             (_("매수 주문 %(buys)s건을 거두는 중입니다.") % {"buys": buys}),
         )
     elif sells and held:
-        done, text = False, _selling(bot, held)
+        done, text = False, _selling(holding)
     elif held:
         done, text = (
             True,
@@ -262,13 +253,13 @@ def _result(row: _Held, /, *, sells: bool) -> Result:
         )
     else:
         done, text = True, _("보유 코인도 매수 주문도 없습니다.")
-    return Result(bot_id=bot.pk, name=bot.name, done=done, message=text)
+    return Result(bot_id=holding.bot_id, name=holding.name, done=done, message=text)
 
 
-def _selling(bot: Bot, held: Decimal) -> str:
+def _selling(holding: Holding) -> str:
     """Name what holds a sale up: somebody must do something about it."""
-    text = _("코인 %(held)s개를 파는 중입니다.") % {"held": plain(held)}
-    why = Why(bot.reason)
+    text = _("코인 %(held)s개를 파는 중입니다.") % {"held": plain(holding.volume)}
+    why = Why(holding.reason)
     return f"{text} {wording.reason_text(why)}" if why in HOLDS_UP else text
 
 

@@ -51,6 +51,11 @@ def frozen_rules(frozen: dict[str, Any], /) -> MarketRules:
     )
 
 
+def ask_fee(frozen: str | None, /) -> Decimal:
+    """Return the fee of selling (a share) as a plan has it, the usual one without."""
+    return Decimal(frozen) if frozen else MarketRules(market="").ask_fee
+
+
 def _frozen_ticks(frozen: dict[str, Any]) -> TickTable:
     """The table itself: the exchange may have corrected a band by what it listed."""
     bands = frozen.get("ticks")

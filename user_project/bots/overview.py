@@ -16,10 +16,10 @@ from django.utils.translation import gettext as _
 from common.money import MarketRules
 from common.wire import Recommendation
 from user_project.bots import exits, frozen_plan, rounds, wording
-from user_project.bots.models import Bot, Cycle, Order
+from user_project.bots.holdings import Holding, Valuation, holding_of, holdings
+from user_project.bots.models import Bot, BotQuerySet, Cycle, Order
 from user_project.bots.options import Reentry
 from user_project.bots.quotes import quotes_of
-from user_project.bots.valuation import Valuation, value_holding
 from user_project.central_api import ladder
 from user_project.central_api.models import CentralSnapshot
 from user_project.central_api.services import freshness, latest_snapshot, line_state
@@ -109,35 +109,25 @@ class CentralView:
 class Brief:
     """What one bot adds to the totals; in KRW."""
 
-    bot: Bot
-    cost: Decimal
+    holding: Holding
     worth: Valuation
     realised_profit: Decimal
 
 
-def briefs(*, bots: Sequence[Bot]) -> list[Brief]:
+def briefs(*, bots: BotQuerySet) -> list[Brief]:
     """Value all *bots*, without what their pages show besides."""
-    rounds_of = rounds.open_rounds(bots=bots)
-    quotes = quotes_of(bots=bots, rounds_of=rounds_of)
+    held = holdings(bots=bots)
+    quotes = quotes_of(holdings=held)
     earned = _earned(bots)
     return [
         Brief(
-            bot=bot,
-            cost=cycle.cost if (cycle := rounds_of.get(bot.pk)) else Decimal(0),
-            worth=_worth(cycle, quotes.get(bot.pk)),
-            realised_profit=earned.get(bot.pk, Decimal(0)),
+            holding=holding,
+            worth=holding.worth(quote.price if quote else None),
+            realised_profit=earned.get(holding.bot_id, Decimal(0)),
         )
-        for bot in bots
+        for holding in held
+        for quote in [quotes.get(holding.bot_id)]
     ]
-
-
-def _worth(cycle: Cycle | None, quote: PriceQuote | None, /) -> Valuation:
-    return value_holding(
-        volume=cycle.volume if cycle else Decimal(0),
-        cost=cycle.cost if cycle else Decimal(0),
-        price=quote.price if quote else None,
-        rules=_rules(cycle),
-    )
 
 
 def bot_view(*, bot: Bot, now: datetime) -> BotView:
@@ -153,13 +143,15 @@ def bot_views(*, bots: Sequence[Bot], now: datetime) -> list[BotView]:
     rounds_of = rounds.open_rounds(bots=bots)
     buys = _buys(rounds_of.values())
     earned = _earned(bots)
-    quotes = quotes_of(bots=bots, rounds_of=rounds_of)
+    held = {b.pk: holding_of(bot=b, cycle=rounds_of.get(b.pk)) for b in bots}
+    quotes = quotes_of(holdings=list(held.values()))
     gates = _reentry_prices([bot for bot in bots if bot.pk not in rounds_of])
     return [
         _view(
             bot,
             cycle=(cycle := rounds_of.get(bot.pk)),
             buys=buys[cycle.pk] if cycle else (),
+            holding=held[bot.pk],
             quote=quotes.get(bot.pk),
             earned=earned.get(bot.pk, Decimal(0)),
             gate=gates.get(bot.pk),
@@ -177,7 +169,7 @@ def _buys(cycles: Iterable[Cycle], /) -> dict[UUID, list[Order]]:
     return found
 
 
-def _earned(bots: Sequence[Bot], /) -> dict[UUID, Decimal]:
+def _earned(bots: Iterable[Bot], /) -> dict[UUID, Decimal]:
     sums = Cycle.objects.filter(bot__in=bots).order_by().values_list("bot")
     return dict(sums.annotate(total=Sum("profit")))
 
@@ -188,14 +180,14 @@ def _view(
     *,
     cycle: Cycle | None,
     buys: Sequence[Order],
+    holding: Holding,
     quote: PriceQuote | None,
     earned: Decimal,
     gate: Decimal | None,
     now: datetime,
 ) -> BotView:
     stages = _stage_views(cycle, buys) if cycle else ()
-    volume, cost = (cycle.volume, cycle.cost) if cycle else (Decimal(0), Decimal(0))
-    rules, worth = _rules(cycle), _worth(cycle, quote)
+    rules, worth = _rules(cycle), holding.worth(quote.price if quote else None)
     ways = exits.exits_of(bot=bot, cycle=cycle, now=now) if cycle else exits.Exits()
     waiting = [stage.price for stage in stages if stage.state in ("waiting", "resting")]
     return BotView(
@@ -214,8 +206,8 @@ def _view(
         sold_at=ways.sold_at,
         exit_reason=cycle.exit_reason if cycle else "",
         reentry_price=gate,
-        volume=volume,
-        cost=cost,
+        volume=holding.volume,
+        cost=holding.cost,
         value=worth.value,
         unrealised=worth.unrealised,
         unrealised_rate=worth.rate,

@@ -13,7 +13,7 @@ from enum import StrEnum
 from typing import Any, Final
 from zoneinfo import ZoneInfo
 
-from django.db.models import F, QuerySet, Sum
+from django.db.models import Count, F, Q, QuerySet, Sum
 from django.db.models.functions import TruncDate
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_noop as _noop
@@ -182,7 +182,8 @@ def closed_rounds(*, owner: Any, first: date, last: date) -> tuple[int, int]:
         closed_at__gte=_midnight(first),
         closed_at__lt=_midnight(last, days=1),
     )
-    return rounds.count(), rounds.filter(profit__gt=0).count()
+    found = rounds.aggregate(all=Count("pk"), won=Count("pk", filter=Q(profit__gt=0)))
+    return found["all"], found["won"]
 
 
 def report_csv(*, rows: Iterable[PnlRow]) -> Iterator[str]:

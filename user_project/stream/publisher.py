@@ -18,9 +18,10 @@ from django.db import close_old_connections
 from django.db.models import Max
 from django.db.utils import DatabaseError, InterfaceError
 
+from user_project.bots.holdings import Holding
 from user_project.bots.models import BotEvent
 from user_project.stream.channel import tell_change, tell_prices, watched_owners
-from user_project.stream.figures import Holding, figures, holdings
+from user_project.stream.figures import figures, holdings
 
 log = logging.getLogger(__name__)
 

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Final
+from uuid import UUID
 
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import pgettext_lazy
@@ -132,8 +133,8 @@ SORTS: Final = {
     "rate": (_("수익률 높은 순"), lambda brief: -(brief.worth.rate or 0)),
     "loss": (_("수익률 낮은 순"), lambda brief: brief.worth.rate or 0),
     "profit": (_("평가손익 큰 순"), lambda brief: -(brief.worth.unrealised or 0)),
-    "cost": (_("매수금액 큰 순"), lambda brief: -brief.cost),
-    "name": (_("이름 순"), lambda brief: brief.bot.name),
+    "cost": (_("매수금액 큰 순"), lambda brief: -brief.holding.cost),
+    "name": (_("이름 순"), lambda brief: brief.holding.name),
 }
 """Order of the cards: address part -> (name, key)."""
 SHOWN: Final = {
@@ -146,12 +147,12 @@ SHOWN: Final = {
 """Which cards: address part -> (name, states)."""
 
 
-def choose(briefs: Sequence[Brief], /, *, sort: str, shown: str) -> list[Bot]:
-    """Return the wanted bots in the wanted order; what is unknown changes nothing."""
+def choose(briefs: Sequence[Brief], /, *, sort: str, shown: str) -> list[UUID]:
+    """Return the wanted bots' ids in the wanted order; unknown words change nothing."""
     _name, states = SHOWN.get(shown, SHOWN[""])
     _name, key = SORTS.get(sort, SORTS[""])
-    found = [brief for brief in briefs if brief.bot.state in states]
-    return [brief.bot for brief in sorted(found, key=key)]
+    found = [brief for brief in briefs if brief.holding.state in states]
+    return [brief.holding.bot_id for brief in sorted(found, key=key)]
 
 
 def add_up(briefs: Sequence[Brief]) -> Totals:
@@ -160,13 +161,14 @@ def add_up(briefs: Sequence[Brief]) -> Totals:
     value = (brief.worth.value or Decimal(0) for brief in priced)
     unrealised = (brief.worth.unrealised or Decimal(0) for brief in priced)
     return Totals(
-        cost=sum((brief.cost for brief in priced), Decimal(0)),
+        cost=sum((brief.holding.cost for brief in priced), Decimal(0)),
         value=sum(value, Decimal(0)),
         unrealised=sum(unrealised, Decimal(0)),
         realised=sum((brief.realised_profit for brief in briefs), Decimal(0)),
         bots=len(briefs),
-        running=sum(brief.bot.state == BotState.RUNNING for brief in briefs),
+        running=sum(brief.holding.state == BotState.RUNNING for brief in briefs),
         unpriced=sum(
-            bool(brief.cost) and brief.worth.unrealised is None for brief in briefs
+            bool(brief.holding.cost) and brief.worth.unrealised is None
+            for brief in briefs
         ),
     )

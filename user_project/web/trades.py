@@ -16,6 +16,7 @@ from user_project.bots.columns import ORDER_STATES, SIDES
 from user_project.bots.models import Bot, Fill, Order
 from user_project.web.pages import LOOKS, owner_page, show
 from user_project.web.paging import NewestRows
+from user_project.web.plain_select import PlainSelect
 
 PER_PAGE: Final = 50
 EVERY: Final = ("", _("전체"))
@@ -29,10 +30,16 @@ class TradeFilter(forms.Form):
         queryset=Bot.objects.none(),
         required=False,
         empty_label=_("전체"),
+        widget=PlainSelect,
     )
-    side = forms.ChoiceField(label=_("구분"), choices=[EVERY, *SIDES], required=False)
+    side = forms.ChoiceField(
+        label=_("구분"), choices=[EVERY, *SIDES], required=False, widget=PlainSelect
+    )
     state = forms.ChoiceField(
-        label=_("상태"), choices=[EVERY, *ORDER_STATES], required=False
+        label=_("상태"),
+        choices=[EVERY, *ORDER_STATES],
+        required=False,
+        widget=PlainSelect,
     )
 
     def __init__(self, *args: Any, owner: Any, **options: Any) -> None:

@@ -69,12 +69,13 @@ def _cards(
     request: HttpRequest, /, *, names: Mapping[str, str], now: datetime
 ) -> dict[str, Any]:
     """Return totals of all bots, and those of one page in the order asked for."""
-    bots = Bot.objects.for_user(request.user).select_related("account")
-    briefs = overview.briefs(bots=list(bots))
+    bots = Bot.objects.for_user(request.user)
+    briefs = overview.briefs(bots=bots)
     sort, shown = request.GET.get("sort", ""), request.GET.get("shown", "")
     chosen = choose(briefs, sort=sort, shown=shown)
     page = Paginator(chosen, CARDS_A_PAGE).get_page(request.GET.get("page"))
-    views = overview.bot_views(bots=list(page), now=now)
+    rows = bots.select_related("account").in_bulk(list(page))
+    views = overview.bot_views(bots=[rows[pk] for pk in page], now=now)
     return {
         "page": page,
         "cards": [make_card(view=view, names=names) for view in views],
