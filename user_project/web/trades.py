@@ -46,7 +46,7 @@ class TradeFilter(forms.Form):
         """Offer the owner's bots only."""
         super().__init__(*args, **options)
         bots: Any = self.fields["bot"]
-        bots.queryset = Bot.objects.for_user(owner).only("name")
+        bots.queryset = Bot.objects.for_user(owner).only("name", "market")
 
     def narrow(self, rows: QuerySet[Any], /, *, order: str = "") -> QuerySet[Any]:
         """Keep what was chosen; *order* leads from a row to its order."""
