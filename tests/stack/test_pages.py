@@ -66,15 +66,15 @@ def test_from_the_first_login_to_a_closed_round(stack: Stack) -> None:
         page.wait_for_selector("a.button:has-text('봇 만들기')", timeout=3 * MINUTES)
         bots = [make_bot(page, stack, number=number) for number in range(BOTS)]
         expect(page.locator("#badges")).to_contain_text("실행 중")
-        expect(page.locator("#diary")).to_contain_text("매수 체결", timeout=2 * MINUTES)
-        expect(page.locator("#stages")).to_contain_text("체결")
         page.wait_for_selector("#chart[data-drawn]")
 
         deadline = time.monotonic() + ROUND_SECONDS
         while not any(has_closed(page, bot) for bot in bots):
             assert time.monotonic() < deadline, "no round closed"
             page.wait_for_timeout(2000)
-        expect(page.locator("#diary")).to_contain_text("순이익")
+        page.click("#diary a:has-text('모든 기록')")
+        for happened in ("매수 체결", "익절", "순이익"):
+            expect(page.locator("main")).to_contain_text(happened)
         page.goto(f"{stack.user_url}/profit/")
         expect(page.locator("main")).to_contain_text("▲ +")
 

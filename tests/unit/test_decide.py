@@ -163,7 +163,7 @@ class TestFirstBuy:
     def test_a_price_that_ran_away_makes_the_plan_anew(self) -> None:
         decision = decided(cycle=EMPTY, price=3600)
 
-        assert decision.actions == (AbortCycle(reason=Why.STALE_PRICE),)
+        assert decision.actions == (AbortCycle(reason=Why.PRICE_MOVED),)
 
     @pytest.mark.parametrize(
         "state", [OrderState.POSTING, OrderState.UNKNOWN, OrderState.ABANDONED_WATCH]

@@ -28,7 +28,7 @@ from tests.user.factories import (
 from user_project.accounts import services as account_services
 from user_project.accounts.keys import open_keys
 from user_project.api.models import IdempotentRequest
-from user_project.bots import pnl, prices, quotes, services
+from user_project.bots import exports, prices, quotes, services
 from user_project.bots.models import Bot, Fill, LedgerEntry, Order
 from user_project.trading.orders import PriceQuote
 
@@ -468,8 +468,8 @@ class TestProfit:
         assert (row["금액(원)"], row["실현손익(원)"]) == ("202000", "1234.5")
 
     def test_a_loss_stays_a_number(self) -> None:
-        assert pnl._harmless("-12.5") == "-12.5"
-        assert pnl._harmless("-cmd") == "'-cmd"
+        assert exports._harmless("-12.5") == "-12.5"
+        assert exports._harmless("-cmd") == "'-cmd"
 
     def test_executions_and_bookings_are_listed(self, api: Api, traded: Bot) -> None:
         assert api.get(f"fills?bot={traded.pk}").json()["count"] == 2

@@ -20,7 +20,7 @@ from user_project.api.asked import asked
 from user_project.api.idempotency import IdempotentPosts
 from user_project.api.inputs import EmergencyInput, PnlFilter
 from user_project.api.rows import EmergencyRow, PnlLine
-from user_project.bots import emergency, pnl
+from user_project.bots import emergency, exports, pnl
 from user_project.bots.models import EmergencyStop
 
 
@@ -46,7 +46,7 @@ class YearView(APIView):
             message = _("%(first)s년부터 %(last)s년까지의 해를 보내세요.")
             years = {"first": pnl.FIRST_YEAR, "last": pnl.LAST_YEAR}
             raise ValidationError({"year": message % years})
-        lines = pnl.year_csv(owner=request.user, year=year)
+        lines = exports.year_csv(owner=request.user, year=year)
         answer = StreamingHttpResponse(lines, content_type="text/csv; charset=utf-8")
         answer["Content-Disposition"] = f'attachment; filename="dantaro-{year}.csv"'
         return answer

@@ -97,7 +97,7 @@ def _next_cycle_at(bot: Bot) -> datetime | None:
         return last.closed_at + rounds.rest_after(bot=bot, cycle=last)
     if last.plan.get("aborted") in (Why.STOPPED, Why.EXITING):
         return None
-    if last.plan.get("aborted") == Why.STALE_PRICE:
+    if last.plan.get("aborted") == Why.PRICE_MOVED:
         return last.closed_at + REPLAN_AFTER
     return last.closed_at + FIRST_BACKOFF
 

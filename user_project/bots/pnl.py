@@ -1,11 +1,9 @@
-"""Profit and loss out of the ledger: by Korean day, by coin, by bot; a year as CSV."""
+"""Profit and loss out of the ledger: by Korean day, by coin, by bot."""
 
 from __future__ import annotations
 
-import csv
-import io
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from decimal import Decimal
@@ -15,44 +13,14 @@ from zoneinfo import ZoneInfo
 
 from django.db.models import Count, F, Q, QuerySet, Sum
 from django.db.models.functions import TruncDate
-from django.utils.translation import gettext as _
-from django.utils.translation import gettext_noop as _noop
 
-from common.money import plain
-from user_project.bots.models import Cycle, Fill, LedgerEntry
+from user_project.bots.models import Cycle, LedgerEntry
 from user_project.trading.lifecycle import CycleState
 
 KST: Final = ZoneInfo("Asia/Seoul")
 FIRST_YEAR: Final = 2017
 """Upbit's first."""
 LAST_YEAR: Final = 2999
-FORMULA: Final = ("=", "+", "-", "@", "\t", "\r")
-"""A spreadsheet takes text that begins so for a formula."""
-HEADER: Final = (
-    *(
-        _noop("체결 시각(KST)"),
-        _noop("봇"),
-        _noop("회차"),
-        _noop("마켓"),
-        _noop("구분"),
-        _noop("체결가"),
-        _noop("수량"),
-    ),
-    *(
-        _noop("금액(원)"),
-        _noop("수수료(원)"),
-        _noop("실현손익(원)"),
-        _noop("주문번호"),
-        _noop("체결번호"),
-    ),
-)
-
-REPORT_HEADER: Final = (
-    _noop("구분"),
-    _noop("이름"),
-    _noop("실현손익(원)"),
-    _noop("수수료(원)"),
-)
 
 
 class GroupBy(StrEnum):
@@ -154,7 +122,7 @@ def realised_today(*, now: datetime, owner: Any = None) -> Decimal:
 
     No *owner*: of every bot on the server.
     """
-    since = _midnight(now.astimezone(KST).date())
+    since = midnight(now.astimezone(KST).date())
     entries = LedgerEntry.objects.filter(
         account=LedgerEntry.Account.PROFIT, currency="KRW"
     )
@@ -164,33 +132,16 @@ def realised_today(*, now: datetime, owner: Any = None) -> Decimal:
     return -total if total else Decimal(0)
 
 
-def year_csv(*, owner: Any, year: int) -> Iterator[str]:
-    """Yield every fill of a Korean calendar year as CSV lines, oldest first.
-
-    The first line begins with the mark by which Excel knows UTF-8.
-    """
-    yield "\ufeff" + _line(map(_, HEADER))
-    for fill in _fills(owner, year).iterator(chunk_size=1000):
-        yield _line(_cells(fill))
-
-
 def closed_rounds(*, owner: Any, first: date, last: date) -> tuple[int, int]:
     """Return how many rounds were closed on these Korean days, and how many with profit."""
     rounds = Cycle.objects.filter(
         bot__owner=owner,
         state=CycleState.CLOSED,
-        closed_at__gte=_midnight(first),
-        closed_at__lt=_midnight(last, days=1),
+        closed_at__gte=midnight(first),
+        closed_at__lt=midnight(last, days=1),
     )
     found = rounds.aggregate(all=Count("pk"), won=Count("pk", filter=Q(profit__gt=0)))
     return found["all"], found["won"]
-
-
-def report_csv(*, rows: Iterable[PnlRow]) -> Iterator[str]:
-    """Yield the lines of a report as CSV, for Excel as well."""
-    yield "\ufeff" + _line(map(_, REPORT_HEADER))
-    for row in rows:
-        yield _line((row.key, row.name, plain(row.profit), plain(row.fees)))
 
 
 NAMES: Final = {
@@ -236,58 +187,12 @@ def _entries(
         account__in=accounts, cycle__bot__owner=owner, currency="KRW"
     ).order_by()
     if first is not None:
-        found = found.filter(at__gte=_midnight(first))
+        found = found.filter(at__gte=midnight(first))
     if last is not None:
-        found = found.filter(at__lt=_midnight(last, days=1))
+        found = found.filter(at__lt=midnight(last, days=1))
     return found
 
 
-def _midnight(day: date, *, days: int = 0) -> datetime:
+def midnight(day: date, /, *, days: int = 0) -> datetime:
+    """Return the beginning of the Korean day *days* after *day*."""
     return datetime(day.year, day.month, day.day, tzinfo=KST) + timedelta(days=days)
-
-
-def _fills(owner: Any, year: int) -> QuerySet[Fill]:
-    return (
-        Fill.objects.filter(
-            order__bot__owner=owner,
-            traded_at__gte=_midnight(date(year, 1, 1)),
-            traded_at__lt=_midnight(date(year + 1, 1, 1)),
-        )
-        .select_related("order__cycle__bot")
-        .prefetch_related("entries")
-        .order_by("traded_at", "id")
-    )
-
-
-def _cells(fill: Fill) -> Iterable[str]:
-    order = fill.order
-    profit = -sum(
-        (e.amount for e in fill.entries.all() if e.account == "profit"), Decimal(0)
-    )
-    return (
-        f"{fill.traded_at.astimezone(KST):%Y-%m-%d %H:%M:%S}",
-        order.cycle.bot.name,
-        str(order.cycle.seq),
-        order.market,
-        order.get_side_display(),
-        *map(plain, (fill.price, fill.volume, fill.funds, fill.fee, profit)),
-        order.exchange_uuid or "",
-        fill.trade_uuid,
-    )
-
-
-def _line(cells: Iterable[str]) -> str:
-    text = io.StringIO()
-    csv.writer(text).writerow([_harmless(cell) for cell in cells])
-    return text.getvalue()
-
-
-def _harmless(cell: str) -> str:
-    """Keep numbers as they are; text that a spreadsheet would run gets a quote."""
-    if not cell.startswith(FORMULA):
-        return cell
-    try:
-        Decimal(cell)
-    except ArithmeticError:
-        return "'" + cell
-    return cell

@@ -33,6 +33,9 @@ REASONS: Final[dict[Why, str]] = {
         "예산으로 최소 주문 금액을 맞출 수 없습니다. 예산을 늘리세요."
     ),
     Why.STALE_PRICE: _noop("최신 시세를 기다립니다."),
+    Why.PRICE_MOVED: _noop(
+        "사기 전에 시세가 계획한 시작 가격에서 1% 넘게 움직여 다시 계획합니다."
+    ),
     Why.ORDER_PENDING: _noop("보낸 주문의 결과를 확인하는 중입니다."),
     Why.STAGE_COOLDOWN: _noop("가격이 여러 차수를 건너뛰어 차수 간격만큼 기다립니다."),
     Why.WAIT_PRICE: _noop("다음 차수 가격까지 내려오기를 기다립니다."),

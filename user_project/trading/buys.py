@@ -131,7 +131,7 @@ def _first_buy(
         )
     if abs(price - first.price) > first.price * PLAN_DRIFT:
         return Buys(
-            (AbortCycle(reason=Why.STALE_PRICE),), Why.STALE_PRICE, now + BUSY_TICK
+            (AbortCycle(reason=Why.PRICE_MOVED),), Why.PRICE_MOVED, now + BUSY_TICK
         )
     if cycle.start_at is not None and now < cycle.start_at:
         return Buys((), Why.START_DELAY, cycle.start_at)

@@ -13,7 +13,7 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
-from user_project.bots import pnl
+from user_project.bots import exports, pnl
 from user_project.bots.pnl import GroupBy, PnlRow
 from user_project.web.drawing import Bar, draw_bars
 from user_project.web.pages import LOOKS, owner_page, show
@@ -79,7 +79,7 @@ def profit_csv(request: HttpRequest, year: int, month: int, kind: str) -> HttpRe
     last = _after(first) - timedelta(days=1)
     rows = _report(request, GroupBy(kind), first=first, last=last)
     answer = HttpResponse(
-        pnl.report_csv(rows=rows), content_type="text/csv; charset=utf-8"
+        exports.report_csv(rows=rows), content_type="text/csv; charset=utf-8"
     )
     name = f"dantaro-{kind}-{first:%Y-%m}.csv"
     answer["Content-Disposition"] = f'attachment; filename="{name}"'

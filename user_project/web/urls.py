@@ -19,7 +19,7 @@ from user_project.web.notify import notify, target_action
 from user_project.web.profit import profit, profit_csv
 from user_project.web.ranking import central_status, ranking
 from user_project.web.security import security
-from user_project.web.trades import fills, orders, year_csv
+from user_project.web.trades import FILLS, ORDERS, trades, trades_csv, year_csv
 
 urlpatterns = [
     path("", views.home, name="home"),
@@ -39,8 +39,10 @@ urlpatterns = [
     path("look/", look_page, name="look"),
     path("ranking/", ranking, name="ranking"),
     path("central/", central_status, name="central-status"),
-    path("orders/", orders, name="orders"),
-    path("fills/", fills, name="fills"),
+    path("orders/", trades, {"kind": ORDERS}, name="orders"),
+    path("orders.csv", trades_csv, {"kind": ORDERS}, name="orders-csv"),
+    path("fills/", trades, {"kind": FILLS}, name="fills"),
+    path("fills.csv", trades_csv, {"kind": FILLS}, name="fills-csv"),
     path("fills/<int:year>.csv", year_csv, name="year-csv"),
     path("profit/", profit, name="profit"),
     path("profit/<int:year>/<int:month>/", profit, name="profit-month"),
