@@ -79,7 +79,6 @@ INSTALLED_APPS = [
     "django_otp",
     "django_otp.plugins.otp_totp",
     "django_otp.plugins.otp_static",
-    "django_ratelimit",
     "rest_framework",
     "rest_framework.authtoken",
     "drf_spectacular",
@@ -134,25 +133,22 @@ DATABASES = {
 }
 REDIS_URL = _required("REDIS_URL", "redis://127.0.0.1/0")
 CACHE_URL = env.str("CACHE_URL", default=REDIS_URL)
-_CACHE = {
-    "BACKEND": "django_redis.cache.RedisCache",
-    "LOCATION": CACHE_URL,
-    "TIMEOUT": 300,  # every key expires: the broker may share the instance
-    "OPTIONS": {
-        # Never pickle: whoever writes to Redis must not run code here.
-        "SERIALIZER": "django_redis.serializers.json.JSONSerializer",
-        "IGNORE_EXCEPTIONS": True,  # Redis away is a slow page, never an error
-        "SOCKET_CONNECT_TIMEOUT": 0.3,
-        "SOCKET_TIMEOUT": 0.5,
-        "CONNECTION_POOL_KWARGS": {"retry": Retry(NoBackoff(), 0)},
-    },
-}
 CACHES = {
-    "default": {**_CACHE, "KEY_PREFIX": "du-cache"},
-    "ratelimit": {**_CACHE, "KEY_PREFIX": "du-limit"},
+    "default": {
+        "BACKEND": "django_redis.cache.RedisCache",
+        "LOCATION": CACHE_URL,
+        "KEY_PREFIX": "du-cache",
+        "TIMEOUT": 300,  # every key expires: the broker may share the instance
+        "OPTIONS": {
+            # Never pickle: whoever writes to Redis must not run code here.
+            "SERIALIZER": "django_redis.serializers.json.JSONSerializer",
+            "IGNORE_EXCEPTIONS": True,  # Redis away is a slow page, never an error
+            "SOCKET_CONNECT_TIMEOUT": 0.3,
+            "SOCKET_TIMEOUT": 0.5,
+            "CONNECTION_POOL_KWARGS": {"retry": Retry(NoBackoff(), 0)},
+        },
+    }
 }
-RATELIMIT_USE_CACHE = "ratelimit"
-RATELIMIT_FAIL_OPEN = True
 
 LANGUAGE_CODE = "ko"
 LANGUAGES = [("ko", "한국어"), ("en", "English")]

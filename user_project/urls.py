@@ -6,6 +6,7 @@ from django.contrib import admin
 from django.http import HttpRequest, HttpResponse
 from django.urls import include, path
 from django.views import defaults
+from django.views.generic import RedirectView
 
 from user_project.api.errors import no_such_address
 from user_project.console.emergency import emergency
@@ -24,6 +25,10 @@ urlpatterns = [
     path("admin/login/", console_login),
     path("admin/", admin.site.urls),
     path("i18n/", include("django.conf.urls.i18n")),
+    # REST framework's own login page knows neither the limit nor the second step.
+    path(
+        "api/auth/login/", RedirectView.as_view(pattern_name="login", query_string=True)
+    ),
     path("", include("user_project.api.urls")),
     path("", include("user_project.web.urls")),
 ]

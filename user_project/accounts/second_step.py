@@ -3,18 +3,24 @@
 from __future__ import annotations
 
 import base64
+import re
 import secrets
+import unicodedata
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any, Final
 
 import segno
 from django.db import transaction
 from django.utils.translation import gettext as _
-from django_otp import match_token
 from django_otp.plugins.otp_static.models import StaticDevice, StaticToken
 from django_otp.plugins.otp_totp.models import TOTPDevice
 
+from user_project.accounts import guesses
+
 RECOVERY_CODES: Final = 10
+DIGITS: Final = 6
+GUESS_SECONDS: Final = 60
 
 
 class WrongCode(Exception):
@@ -36,17 +42,38 @@ def has_second_step(user: Any, /) -> bool:
     return bool(TOTPDevice.objects.filter(user=user, confirmed=True).exists())
 
 
-def check_code(*, user: Any, code: str) -> None:
+def check_code(*, user: Any, code: str, now: datetime) -> None:
     """Use up *code*; raise WrongCode when it is none of the user's.
 
-    After a wrong one the next counts only after a pause, which doubles each time.
+    Six digits are the phone's, all else is a written code. Each kind counts its own
+    wrong ones, so that who has lost the phone gets in after any number of them: ten a
+    minute (TooOften), and the next is looked at only after a pause that doubles.
     """
-    if match_token(user, code.replace(" ", "")) is None:
+    code = typed(code)
+    kind = TOTPDevice if code.isdecimal() and len(code) <= DIGITS else StaticDevice
+    what = f"code {kind.__name__} {user.pk}"
+    guesses.begin(what=what, seconds=GUESS_SECONDS, now=now)
+    if not _opens(kind, user, code):
         raise WrongCode(
             _(
                 "코드가 맞지 않거나 너무 자주 시도했습니다. 잠시 뒤 새 코드를 입력하세요."
             )
         )
+    guesses.forget(what=what)
+
+
+def typed(code: str, /) -> str:
+    """Return what was meant: without gaps and dashes, in plain small letters."""
+    plain = unicodedata.normalize("NFKC", code).casefold()
+    return re.sub(r"[\s-]", "", plain)
+
+
+def _opens(kind: Any, user: Any, code: str, /) -> bool:
+    if not code.isascii() or not code.isalnum():
+        return False  # never in the database, which could not even compare a NUL
+    with transaction.atomic():
+        devices = kind.objects.devices_for_user(user, confirmed=True)
+        return any(device.verify_token(code) for device in devices.select_for_update())
 
 
 def offer(*, user: Any) -> Offer:
@@ -71,7 +98,7 @@ def turn_on(*, user: Any, code: str) -> list[str]:
             .filter(user=user, confirmed=False)
             .first()
         )
-        if device is None or not device.verify_token(code.replace(" ", "")):
+        if device is None or not device.verify_token(typed(code)):
             raise WrongCode(
                 _("코드가 맞지 않습니다. 휴대폰의 시각을 맞추고 새 코드를 입력하세요.")
             )
