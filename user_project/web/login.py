@@ -21,7 +21,12 @@ from django.views.decorators.http import require_http_methods
 
 from user_project.accounts.guesses import TooOften
 from user_project.accounts.logins import begin_login, end_login
-from user_project.accounts.second_step import WrongCode, check_code, has_second_step
+from user_project.accounts.second_step import (
+    WrongCode,
+    check_code,
+    has_second_step,
+    settled,
+)
 from user_project.web.pages import LOOKS, owner_page
 
 HALF_WAY: Final = "login_half_way"
@@ -46,8 +51,11 @@ class LimitedLoginView(LoginView):
         """Let the person in, or ask for the code first."""
         end_login(request=self.request, name=_name(self.request))
         user = form.get_user()
-        if not has_second_step(user):
-            return super().form_valid(form)
+        with settled(user=user):
+            if not has_second_step(user):
+                answer = super().form_valid(form)
+                self.request.session.save()  # or turning the step on would miss it
+                return answer
         self.request.session[HALF_WAY] = {
             "user": user.pk,
             "backend": user.backend,
@@ -63,14 +71,13 @@ def login_code(request: HttpRequest) -> HttpResponse:
     """Ask for the code of somebody whose password was right."""
     half_way = request.session.get(HALF_WAY)
     if not half_way or half_way["until"] < time.time():
-        messages.warning(request, _("다시 로그인하세요."))
-        return redirect("login")
+        return _anew(request)
     if request.method != "POST":
         return render(request, "web/login_code.html")
     people = get_user_model().objects.filter(pk=half_way["user"], is_active=True)
     user = people.first()
-    if user is None:
-        return redirect("login")
+    if user is None or not has_second_step(user):
+        return _anew(request)
     code = request.POST.get("code", "")
     try:
         check_code(user=user, code=code, now=timezone.now())
@@ -79,7 +86,7 @@ def login_code(request: HttpRequest) -> HttpResponse:
     except WrongCode as problem:
         messages.error(request, str(problem))
         return render(request, "web/login_code.html", status=400)
-    del request.session[HALF_WAY]
+    request.session.pop(HALF_WAY, None)
     log_in(request, user, backend=half_way["backend"])
     return redirect(half_way["next"])
 
@@ -104,6 +111,13 @@ class OwnPasswordView(PasswordChangeView):
         answer = super().form_valid(form)
         messages.success(self.request, _("비밀번호를 바꿨습니다."))
         return answer
+
+
+def _anew(request: HttpRequest, /) -> HttpResponse:
+    request.session.pop(HALF_WAY, None)
+    if not request.user.is_authenticated:  # in another tab, perhaps
+        messages.warning(request, _("다시 로그인하세요."))
+    return redirect("login")
 
 
 def _too_often(request: HttpRequest, problem: TooOften, /) -> HttpResponse:
