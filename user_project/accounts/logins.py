@@ -9,6 +9,7 @@ from typing import Final
 from django.http import HttpRequest
 
 from user_project.accounts import guesses
+from user_project.accounts.addresses import client_address
 
 LOCK_SECONDS: Final = 15 * 60
 """Wrong passwords for one name from one address: others can still log in as that name."""
@@ -24,7 +25,7 @@ def begin_login(*, request: HttpRequest, name: str, now: datetime) -> None:
     """Count a try; raise guesses.TooOften when the address or the name has to wait."""
     guesses.begin(
         what=_password_of(name),
-        address=_address(request),
+        address=client_address(request=request),
         seconds=LOCK_SECONDS,
         now=now,
     )
@@ -32,7 +33,7 @@ def begin_login(*, request: HttpRequest, name: str, now: datetime) -> None:
 
 def end_login(*, request: HttpRequest, name: str) -> None:
     """The password was right: the name's wrong ones from this address are forgotten."""
-    guesses.forget(what=_password_of(name), address=_address(request))
+    guesses.forget(what=_password_of(name), address=client_address(request=request))
 
 
 def _password_of(name: str, /) -> str:
@@ -40,7 +41,3 @@ def _password_of(name: str, /) -> str:
     # nobody types them but by mistake. PostgreSQL stores no NUL.
     plain = looked_up(name).casefold().replace("\0", "\N{REPLACEMENT CHARACTER}")
     return f"login {plain[:NAME_LENGTH]}"
-
-
-def _address(request: HttpRequest, /) -> str:
-    return str(request.META.get("REMOTE_ADDR") or "")
