@@ -471,3 +471,9 @@ def test_a_wrong_first_code_ends_no_login(bob: Client) -> None:
     bob.post("/security/", {"how": "on", "code": "000000"})
 
     assert is_in(phone)
+
+
+def test_the_page_of_accounts_leads_to_the_second_step(bob: Client) -> None:
+    page = bob.get("/accounts/").content.decode()
+
+    assert 'href="/security/"' in page
