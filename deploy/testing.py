@@ -75,7 +75,8 @@ def django_environment(*, folder: str, given: Mapping[str, str]) -> dict[str, st
         "METRICS_TOKEN": "",
         "CENTRAL_API_URL": NOWHERE,
         "CENTRAL_API_KEY": "",
-        "DANTARO_TRUSTED_PROXIES": "0",
+        # A number on central, addresses on the user server.
+        "DANTARO_TRUSTED_PROXIES": "0" if folder == "central" else "",
         "DANTARO_RATE_FACTOR": "1",
         "DANTARO_WINDOW_SECONDS": "300",
         "DANTARO_ENSURE_SECONDS": "30",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import os
 import sys
+from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 
 import environ
@@ -57,10 +58,24 @@ def _key_encryption_key(name: str, text: str) -> bytes:
     return key
 
 
+def _networks(name: str, texts: list[str]) -> list[IPv4Network | IPv6Network]:
+    try:
+        return [ip_network(text.strip()) for text in texts]
+    except ValueError as error:
+        raise ImproperlyConfigured(
+            f"{name}: {error}. List the addresses of the proxies in front of this"
+            " server, comma separated: 127.0.0.1,10.0.0.0/24 (central wants a number)."
+        ) from error
+
+
 SECRET_KEY = _required("SECRET_KEY", "settings-free")
 DEBUG = env.bool("DEBUG", default=False)
 ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", default=["127.0.0.1", "localhost"])
 CSRF_TRUSTED_ORIGINS = env.list("CSRF_TRUSTED_ORIGINS", default=[])
+TRUSTED_PROXIES = _networks(
+    "DANTARO_TRUSTED_PROXIES", env.list("DANTARO_TRUSTED_PROXIES", default=[])
+)
+"""Proxies whose X-Forwarded-For tells the client; empty: the header is ignored."""
 
 INSTALLED_APPS = [
     # Before unfold, and unfold before the admin: the first template of a name wins.
@@ -79,7 +94,6 @@ INSTALLED_APPS = [
     "django_otp",
     "django_otp.plugins.otp_totp",
     "django_otp.plugins.otp_static",
-    "django_ratelimit",
     "rest_framework",
     "rest_framework.authtoken",
     "drf_spectacular",
@@ -134,25 +148,22 @@ DATABASES = {
 }
 REDIS_URL = _required("REDIS_URL", "redis://127.0.0.1/0")
 CACHE_URL = env.str("CACHE_URL", default=REDIS_URL)
-_CACHE = {
-    "BACKEND": "django_redis.cache.RedisCache",
-    "LOCATION": CACHE_URL,
-    "TIMEOUT": 300,  # every key expires: the broker may share the instance
-    "OPTIONS": {
-        # Never pickle: whoever writes to Redis must not run code here.
-        "SERIALIZER": "django_redis.serializers.json.JSONSerializer",
-        "IGNORE_EXCEPTIONS": True,  # Redis away is a slow page, never an error
-        "SOCKET_CONNECT_TIMEOUT": 0.3,
-        "SOCKET_TIMEOUT": 0.5,
-        "CONNECTION_POOL_KWARGS": {"retry": Retry(NoBackoff(), 0)},
-    },
-}
 CACHES = {
-    "default": {**_CACHE, "KEY_PREFIX": "du-cache"},
-    "ratelimit": {**_CACHE, "KEY_PREFIX": "du-limit"},
+    "default": {
+        "BACKEND": "django_redis.cache.RedisCache",
+        "LOCATION": CACHE_URL,
+        "KEY_PREFIX": "du-cache",
+        "TIMEOUT": 300,  # every key expires: the broker may share the instance
+        "OPTIONS": {
+            # Never pickle: whoever writes to Redis must not run code here.
+            "SERIALIZER": "django_redis.serializers.json.JSONSerializer",
+            "IGNORE_EXCEPTIONS": True,  # Redis away is a slow page, never an error
+            "SOCKET_CONNECT_TIMEOUT": 0.3,
+            "SOCKET_TIMEOUT": 0.5,
+            "CONNECTION_POOL_KWARGS": {"retry": Retry(NoBackoff(), 0)},
+        },
+    }
 }
-RATELIMIT_USE_CACHE = "ratelimit"
-RATELIMIT_FAIL_OPEN = True
 
 LANGUAGE_CODE = "ko"
 LANGUAGES = [("ko", "한국어"), ("en", "English")]

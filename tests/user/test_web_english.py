@@ -11,7 +11,6 @@ from typing import Any
 
 import pytest
 from django.conf import settings
-from django.core.cache import caches
 from django.test import Client
 from django.urls import reverse
 from django.utils import timezone, translation
@@ -48,7 +47,6 @@ PAGES = (
 def alice(monkeypatch: pytest.MonkeyPatch, settings: Any) -> SimpleNamespace:
     """An English-speaking owner with something on every page."""
     settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
-    caches["ratelimit"].clear()
     quiet = QuietExchange(now=timezone.now())
     for module in (services, quotes):
         monkeypatch.setattr(module, "adapter_for", lambda *, account: quiet)

@@ -13,7 +13,6 @@ from typing import Any
 import pytest
 from django.conf import settings
 from django.contrib.admin.models import LogEntry
-from django.core.cache import caches
 from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
@@ -49,7 +48,6 @@ PAGES = (
 def alice(monkeypatch: pytest.MonkeyPatch, settings: Any) -> SimpleNamespace:
     """An owner with a running bot that holds a stage, logged in."""
     settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
-    caches["ratelimit"].clear()
     quiet = QuietExchange(now=timezone.now())
     for module in (services, quotes):
         monkeypatch.setattr(module, "adapter_for", lambda *, account: quiet)

@@ -1,4 +1,4 @@
-"""Exchange accounts: whose, where, in which mode; keys encrypted and bound to the row."""
+"""Exchange accounts, keys encrypted and bound to the row; guesses at passwords and codes."""
 
 from __future__ import annotations
 
@@ -95,3 +95,26 @@ class ExchangeAccount(models.Model):
         problem = host_problem(mode=self.mode, base_url=self.base_url)
         if problem:
             raise ValidationError({"base_url": problem})
+
+
+class Guess(models.Model):
+    """A password or code that was wrong, or is being checked right now."""
+
+    what = models.CharField(max_length=200)
+    """What was guessed: the password of a name, the code of a person."""
+    address = models.CharField(max_length=45, blank=True)
+    """From where; empty where guesses from everywhere count together."""
+    at = models.DateTimeField()
+
+    class Meta:
+        verbose_name = "틀린 비밀번호·코드"
+        verbose_name_plural = "틀린 비밀번호·코드"
+        ordering = ("-at", "-id")
+        indexes = (
+            models.Index(fields=("what", "address", "-at"), name="guess_of_one"),
+            models.Index(fields=("address", "-at"), name="guess_from_one"),
+            models.Index(fields=("at",), name="guess_old"),
+        )
+
+    def __str__(self) -> str:
+        return f"{self.what} {self.address}"

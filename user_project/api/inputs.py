@@ -5,11 +5,15 @@ from __future__ import annotations
 from decimal import Decimal
 from typing import Any
 
+from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 from rest_framework import serializers
 from rest_framework.authtoken.serializers import AuthTokenSerializer
+from rest_framework.exceptions import Throttled
 
 from common.wire import SYMBOL_PATTERN, Level
+from user_project.accounts import logins
+from user_project.accounts.guesses import TooOften
 from user_project.accounts.hosts import usual_host
 from user_project.accounts.models import AccountMode
 from user_project.accounts.second_step import WrongCode, check_code, has_second_step
@@ -64,14 +68,32 @@ class TokenInput(AuthTokenSerializer):
     )
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
-        """Check the password first: a code is used up by the check."""
-        found: dict[str, Any] = super().validate(attrs)
-        if has_second_step(found["user"]):
-            try:
-                check_code(user=found["user"], code=attrs.get("code", ""))
-            except WrongCode as problem:
-                raise serializers.ValidationError({"code": [str(problem)]}) from problem
+        """Check the password first: a code is used up by the check.
+
+        Wrong ones count together with those of the login page.
+        """
+        attrs["username"] = logins.looked_up(attrs["username"])
+        try:
+            found = self._check_password(attrs)
+            self._check_code(found["user"], attrs.get("code", ""))
+        except TooOften as problem:
+            raise Throttled(wait=problem.seconds) from problem
         return found
+
+    def _check_password(self, attrs: dict[str, Any], /) -> dict[str, Any]:
+        who = {"request": self.context["request"], "name": attrs["username"]}
+        logins.begin_login(**who, now=timezone.now())
+        found: dict[str, Any] = super().validate(attrs)
+        logins.end_login(**who)
+        return found
+
+    def _check_code(self, user: Any, code: str, /) -> None:
+        if not has_second_step(user):
+            return
+        try:
+            check_code(user=user, code=code, now=timezone.now())
+        except WrongCode as problem:
+            raise serializers.ValidationError({"code": [str(problem)]}) from problem
 
 
 class Nothing(StrictSerializer):

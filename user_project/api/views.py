@@ -36,14 +36,12 @@ from user_project.api.inputs import (
     TokenInput,
 )
 from user_project.api.rows import AccountRow
-from user_project.api.throttling import LoginThrottle
 from user_project.bots import overview, switches
 
 
 class TokenView(ObtainAuthToken):
     """Exchange user name and password, and a code if one is asked for, for a token."""
 
-    throttle_classes = (LoginThrottle,)
     serializer_class = TokenInput
 
 

@@ -5,13 +5,15 @@ from __future__ import annotations
 from typing import Any, Final
 
 from django.http import HttpRequest
+from django.utils import timezone
 from django.utils.translation import get_language
 from django.utils.translation import gettext as _
-from django_ratelimit.core import get_usage
 
+from user_project.accounts import guesses
 from user_project.bots.problems import BotProblem
 
-RATE: Final = "10/m"
+SECONDS: Final = 60
+"""Ten wrong ones in so long."""
 SELL_WORDS: Final = {"ko": "정지", "en": "STOP"}
 """Typed before everything is sold; a click alone happens too easily."""
 
@@ -26,17 +28,20 @@ def check_password(*, request: HttpRequest) -> None:
 
     Ten tries a minute; a session left open on a phone is not enough.
     """
-    usage = get_usage(request, group="password", key="user", rate=RATE, increment=True)
-    if usage is not None and usage["should_limit"]:
+    person: Any = request.user
+    what = f"password {person.pk}"
+    try:
+        guesses.begin(what=what, seconds=SECONDS, now=timezone.now())
+    except guesses.TooOften as problem:
         raise BotProblem(
             "TOO_OFTEN", _("너무 자주 시도했습니다. 1분 뒤에 다시 하세요.")
-        )
-    person: Any = request.user
+        ) from problem
     if not person.check_password(request.POST.get("password", "")):
         raise BotProblem(
             "WRONG_PASSWORD",
             _("비밀번호가 틀립니다. 로그인 비밀번호를 다시 입력하세요."),
         )
+    guesses.forget(what=what)
 
 
 def check_selling(*, request: HttpRequest) -> None:

@@ -13,19 +13,22 @@ from django.contrib.auth.views import LoginView, PasswordChangeView
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse, reverse_lazy
+from django.utils import timezone
 from django.utils.decorators import method_decorator
 from django.utils.translation import gettext as _
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods
-from django_ratelimit.core import get_usage
 
-from user_project.accounts.second_step import WrongCode, check_code, has_second_step
+from user_project.accounts.guesses import TooOften
+from user_project.accounts.logins import begin_login, end_login
+from user_project.accounts.second_step import (
+    WrongCode,
+    check_code,
+    has_second_step,
+    settled,
+)
 from user_project.web.pages import LOOKS, owner_page
 
-RATE: Final = "10/m"
-"""Tries per address."""
-LOCK_RATE: Final = "10/15m"
-"""Wrong passwords for one name from one address: others can still log in as that name."""
 HALF_WAY: Final = "login_half_way"
 HALF_WAY_SECONDS: Final = 300
 
@@ -38,23 +41,21 @@ class LimitedLoginView(LoginView):
 
     def post(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
         """Count the try, then check the password."""
-        tries = get_usage(request, group="login", key="ip", rate=RATE, increment=True)
-        wrong = _wrong_ones(request, increment=False)
-        for usage in (tries, wrong):
-            if usage is not None and usage["should_limit"]:
-                return _too_often(max(int(usage["time_left"]), 1))
+        try:
+            begin_login(request=request, name=_name(request), now=timezone.now())
+        except TooOften as problem:
+            return _too_often(request, problem)
         return super().post(request, *args, **kwargs)
-
-    def form_invalid(self, form: Any) -> HttpResponse:
-        """Count a wrong password against the name and the address."""
-        _wrong_ones(self.request, increment=True)
-        return super().form_invalid(form)
 
     def form_valid(self, form: Any) -> HttpResponse:
         """Let the person in, or ask for the code first."""
+        end_login(request=self.request, name=_name(self.request))
         user = form.get_user()
-        if not has_second_step(user):
-            return super().form_valid(form)
+        with settled(user=user):
+            if not has_second_step(user):
+                answer = super().form_valid(form)
+                self.request.session.save()  # or turning the step on would miss it
+                return answer
         self.request.session[HALF_WAY] = {
             "user": user.pk,
             "backend": user.backend,
@@ -70,25 +71,22 @@ def login_code(request: HttpRequest) -> HttpResponse:
     """Ask for the code of somebody whose password was right."""
     half_way = request.session.get(HALF_WAY)
     if not half_way or half_way["until"] < time.time():
-        messages.warning(request, _("다시 로그인하세요."))
-        return redirect("login")
+        return _anew(request)
     if request.method != "POST":
         return render(request, "web/login_code.html")
     people = get_user_model().objects.filter(pk=half_way["user"], is_active=True)
     user = people.first()
-    if user is None:
-        return redirect("login")
-    usage = get_usage(
-        request, group="code", key=_half_way_user, rate=RATE, increment=True
-    )
-    if usage is not None and usage["should_limit"]:
-        return _too_often(max(int(usage["time_left"]), 1))
+    if user is None or not has_second_step(user):
+        return _anew(request)
+    code = request.POST.get("code", "")
     try:
-        check_code(user=user, code=request.POST.get("code", ""))
+        check_code(user=user, code=code, now=timezone.now())
+    except TooOften as problem:
+        return _too_often(request, problem)
     except WrongCode as problem:
         messages.error(request, str(problem))
         return render(request, "web/login_code.html", status=400)
-    del request.session[HALF_WAY]
+    request.session.pop(HALF_WAY, None)
     log_in(request, user, backend=half_way["backend"])
     return redirect(half_way["next"])
 
@@ -115,24 +113,20 @@ class OwnPasswordView(PasswordChangeView):
         return answer
 
 
-def _too_often(seconds: int, /) -> HttpResponse:
-    text = _("로그인을 너무 자주 시도했습니다. %(n)s초 뒤에 다시 하세요.") % {
-        "n": seconds
-    }
-    return HttpResponse(text, status=429, headers={"Retry-After": str(seconds)})
+def _anew(request: HttpRequest, /) -> HttpResponse:
+    request.session.pop(HALF_WAY, None)
+    if not request.user.is_authenticated:  # in another tab, perhaps
+        messages.warning(request, _("다시 로그인하세요."))
+    return redirect("login")
 
 
-def _wrong_ones(request: HttpRequest, /, *, increment: bool) -> dict[str, Any] | None:
-    usage: dict[str, Any] | None = get_usage(
-        request, group="login-wrong", key=_who, rate=LOCK_RATE, increment=increment
+def _too_often(request: HttpRequest, problem: TooOften, /) -> HttpResponse:
+    answer = render(
+        request, "web/too_often.html", {"minutes": problem.minutes}, status=429
     )
-    return usage
+    answer["Retry-After"] = str(problem.seconds)
+    return answer
 
 
-def _who(_group: str, request: HttpRequest) -> str:
-    name = request.POST.get("username", "").casefold()[:150]
-    return f"{request.META.get('REMOTE_ADDR', '')} {name}"
-
-
-def _half_way_user(_group: str, request: HttpRequest) -> str:
-    return str(request.session[HALF_WAY]["user"])
+def _name(request: HttpRequest, /) -> str:
+    return request.POST.get("username", "")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
+from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from user_project.accounts import second_step
@@ -18,18 +19,40 @@ def security(request: HttpRequest) -> HttpResponse:
     """Show whether a code is asked for, and change it."""
     if request.method != "POST":
         return _page(request)
+    change = _turn_off if request.POST.get("how") == "off" else _turn_on
     try:
-        if request.POST.get("how") == "off":
-            check_password(request=request)
-            second_step.turn_off(user=request.user)
-            messages.success(request, _("2단계 로그인을 껐습니다."))
-            return redirect("security")
-        code = request.POST.get("code", "")
-        codes = second_step.turn_on(user=request.user, code=code)
+        return change(request)
+    except second_step.Changed as news:
+        messages.warning(request, str(news))
+        return redirect("security")
     except (BotProblem, second_step.WrongCode) as problem:
         messages.error(request, str(problem))
         return _page(request, status=400)
+
+
+def _turn_on(request: HttpRequest, /) -> HttpResponse:
+    codes = second_step.turn_on(
+        user=request.user,
+        code=request.POST.get("code", ""),
+        now=timezone.now(),
+        device=_device(request.POST.get("device")),
+        session=request.session.session_key,
+    )
     return show(request, "web/security.html", is_on=True, codes=codes)
+
+
+def _turn_off(request: HttpRequest, /) -> HttpResponse:
+    check_password(request=request)
+    second_step.turn_off(user=request.user)
+    messages.success(request, _("2단계 로그인을 껐습니다."))
+    return redirect("security")
+
+
+def _device(text: str | None, /) -> int | None:
+    """Return the offer's number as the page sent it; 0, which none has, for nonsense."""
+    if text is None:
+        return None
+    return int(text) if text.isdecimal() and len(text) < 19 else 0
 
 
 def _page(request: HttpRequest, /, *, status: int = 200) -> HttpResponse:
