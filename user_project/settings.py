@@ -180,6 +180,7 @@ LOGOUT_REDIRECT_URL = "login"
 # log the other out.
 SESSION_COOKIE_NAME = "dantaro_user_session"
 CSRF_COOKIE_NAME = "dantaro_user_csrf"
+CSRF_FAILURE_VIEW = "user_project.web.kept_form.csrf_failure"
 SESSION_COOKIE_HTTPONLY = True
 SESSION_COOKIE_SAMESITE = "Lax"
 SESSION_COOKIE_AGE = 8 * 3600
