@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import threading
 from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta
@@ -38,6 +39,7 @@ from user_project.notifications.services import (
 
 pytestmark = pytest.mark.django_db
 SECRET = "geheimnis-canary"
+NOTIFY_STEP = "알림 대상을 추가하고 시험 알림 보내기"
 NOON = datetime(2026, 11, 23, 12, 0, tzinfo=KST)
 
 
@@ -272,10 +274,10 @@ def test_an_address_is_sealed_and_moves_with_the_key(
     settings.KEYS_KEK_OLD, settings.KEYS_KEK = settings.KEYS_KEK, bytes(32)
 
     with pytest.raises(TargetProblem):
-        try_target(target=target)
+        try_target(target=target, now=NOON)
     call_command("rotate_keks")
     target.refresh_from_db()
-    try_target(target=target)
+    try_target(target=target, now=NOON)
 
     assert "시험 알림" in ntfy.heard[0]
 
@@ -287,7 +289,7 @@ def test_another_owners_row_does_not_open(
     target.owner = make_user("mallory")
 
     with pytest.raises(TargetProblem):
-        try_target(target=target)
+        try_target(target=target, now=NOON)
     assert ntfy.heard == []
 
 
@@ -373,3 +375,44 @@ def test_what_happens_while_a_place_is_off_is_not_told_later(
     BotEvent.objects.update(at=NOON)
     deliver_all(now=NOON + timedelta(minutes=2))
     assert ntfy.heard == [f"[{bot.name}] 그 뒤의 일"]
+
+
+def test_the_first_steps_want_a_place_that_was_tried(
+    told: Callable[..., Target], ntfy: SimpleNamespace
+) -> None:
+    client = Client()
+    step = rf'<li class="(\w*)">(?:(?!</li>).)*?{NOTIFY_STEP}'
+
+    def told_apart(owner: Any) -> str:
+        client.force_login(owner)
+        found = re.search(step, client.get(reverse("home")).content.decode())
+        assert found is not None
+        return found[1]
+
+    target = told(Kind.FILL)
+    added = told_apart(target.owner)
+    ntfy.status = 500
+    client.post(reverse("target-action", args=[target.pk, "test"]))
+    failed = told_apart(target.owner)
+    ntfy.status = 200
+    client.post(reverse("target-action", args=[target.pk, "test"]))
+    tried = told_apart(target.owner)
+    other = told_apart(make_user("mallory"))
+    turn(target=target, now=NOON)
+
+    assert (added, failed, tried, other) == ("", "", "done", "")
+    assert told_apart(target.owner) == ""
+
+
+def test_whoever_wants_no_notifications_is_not_asked_for_ever(
+    told: Callable[..., Target], settings: Any
+) -> None:
+    settings.CENTRAL_API_URL = settings.CENTRAL_API_KEY = "given"
+    owner = told().owner
+    make_story(owner)
+    client = Client()
+    client.force_login(owner)
+
+    page = client.get(reverse("home")).content.decode()
+
+    assert NOTIFY_STEP not in page

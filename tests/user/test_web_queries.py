@@ -23,7 +23,7 @@ from user_project.stream.figures import holdings
 
 pytestmark = pytest.mark.django_db
 QUERIES = {
-    "/": 20,
+    "/": 21,
     "/bots/{bot}/": 12,
     "/bots/{bot}/events/": 7,
     "/bots/{bot}/options/": 8,

@@ -84,7 +84,7 @@ def _begin_here(target: Target, /, *, now: datetime) -> None:
     target.told = news_for(target=target, now=now).told
 
 
-def try_target(*, target: Target) -> None:
+def try_target(*, target: Target, now: datetime) -> None:
     """Send a line now; raise TargetProblem when it does not arrive at the service."""
     try:
         _send(target, _("시험 알림입니다. 이 알림이 보이면 준비가 끝났습니다."))
@@ -92,6 +92,13 @@ def try_target(*, target: Target) -> None:
         raise TargetProblem(
             _("보내지 못했습니다. 주소와 토큰, 상대 서비스의 상태를 확인하세요.")
         ) from error
+    _note(target, last_sent_at=now)
+
+
+def notified_at_all(*, owner: Any) -> bool:
+    """Tell whether a place that is on has once got a message, a trial or a real one."""
+    targets = Target.objects.for_user(owner)
+    return targets.filter(is_on=True, last_sent_at__isnull=False).exists()
 
 
 def rewrap_address(*, target: Target, old_kek: bytes) -> bytes | None:
