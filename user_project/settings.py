@@ -118,6 +118,7 @@ TEMPLATES = [
                 "django.contrib.auth.context_processors.auth",
                 "django.contrib.messages.context_processors.messages",
                 "user_project.web.look.look",
+                "user_project.web.server_stop.server_stop",
             ]
         },
     }

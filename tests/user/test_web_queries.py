@@ -23,20 +23,20 @@ from user_project.stream.figures import holdings
 
 pytestmark = pytest.mark.django_db
 QUERIES = {
-    "/": 21,
-    "/bots/{bot}/": 12,
-    "/bots/{bot}/events/": 7,
-    "/bots/{bot}/options/": 8,
-    "/bots/new/": 9,
-    "/ranking/": 8,
-    "/central/": 5,
-    "/orders/": 7,
-    "/fills/": 7,
-    "/profit/": 10,
-    "/accounts/": 5,
-    "/notify/": 5,
-    "/look/": 4,
-    "/stop/": 7,
+    "/": 22,
+    "/bots/{bot}/": 13,
+    "/bots/{bot}/events/": 8,
+    "/bots/{bot}/options/": 9,
+    "/bots/new/": 10,
+    "/ranking/": 9,
+    "/central/": 6,
+    "/orders/": 8,
+    "/fills/": 8,
+    "/profit/": 11,
+    "/accounts/": 6,
+    "/notify/": 6,
+    "/look/": 5,
+    "/stop/": 8,
 }
 """Page -> queries, session and login included."""
 
