@@ -6,6 +6,7 @@ from datetime import date
 from typing import Any, Final
 
 from django import forms
+from django.core.paginator import Page
 from django.db.models import QuerySet
 from django.http import Http404, HttpRequest, HttpResponse, StreamingHttpResponse
 from django.utils import timezone
@@ -94,8 +95,19 @@ def _page(request: HttpRequest, rows: QuerySet[Any], *, kind: str) -> HttpRespon
         page=page,
         query=query.urlencode(),
         year=_today().year,
+        years=_years(page),
         kind=kind,
     )
+
+
+def _years(page: Page[Any], /) -> list[int]:
+    """Return the years whose files hold what lies behind the oldest row of a page."""
+    if not len(page):
+        return []
+    row = page[-1]
+    at = row.traded_at if isinstance(row, Fill) else row.created_at
+    year = at.astimezone(pnl.KST).year
+    return [year, year - 1]
 
 
 def _today() -> date:
