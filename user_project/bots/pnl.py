@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import heapq
 import io
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
@@ -10,6 +11,7 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from decimal import Decimal
 from enum import StrEnum
+from operator import itemgetter
 from typing import Any, Final
 from zoneinfo import ZoneInfo
 
@@ -19,7 +21,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_noop as _noop
 
 from common.money import plain
-from user_project.bots.models import Cycle, Fill, LedgerEntry
+from user_project.bots.models import Adjustment, Cycle, Fill, LedgerEntry
 from user_project.trading.lifecycle import CycleState
 
 KST: Final = ZoneInfo("Asia/Seoul")
@@ -171,11 +173,20 @@ def realised_today(*, now: datetime, owner: Any = None) -> Decimal:
 def year_csv(*, owner: Any, year: int) -> Iterator[str]:
     """Yield every fill of a Korean calendar year as CSV lines, oldest first.
 
+    Between them, coins that left a round without a sale: handed over to the owner, or
+    gone with their cost, which is a loss. So the profits sum to what the pages show.
     The first line begins with the mark by which Excel knows UTF-8.
     """
     yield "\ufeff" + _line(map(_, HEADER))
-    for fill in _fills(owner, year).iterator(chunk_size=1000):
-        yield _line(_cells(fill))
+    fills = _fills(owner, year).iterator(chunk_size=1000)
+    gone = _adjustments(owner, year).iterator(chunk_size=1000)
+    rows = heapq.merge(
+        ((fill.traded_at, _cells(fill)) for fill in fills),
+        ((row.at, _cells_without_trade(row)) for row in gone),
+        key=itemgetter(0),
+    )
+    for _at, cells in rows:
+        yield _line(cells)
 
 
 def closed_rounds(*, owner: Any, first: date, last: date) -> tuple[int, int]:
@@ -270,13 +281,23 @@ def _fills(owner: Any, year: int) -> QuerySet[Fill]:
     )
 
 
-def _cells(fill: Fill) -> Iterable[str]:
-    order = fill.order
-    profit = -sum(
-        (e.amount for e in fill.entries.all() if e.account == "profit"), Decimal(0)
-    )
+def _adjustments(owner: Any, year: int) -> QuerySet[Adjustment]:
     return (
-        f"{fill.traded_at.astimezone(KST):%Y-%m-%d %H:%M:%S}",
+        Adjustment.objects.filter(
+            cycle__bot__owner=owner,
+            at__gte=_midnight(date(year, 1, 1)),
+            at__lt=_midnight(date(year + 1, 1, 1)),
+        )
+        .select_related("cycle__bot")
+        .prefetch_related("entries")
+        .order_by("at", "id")
+    )
+
+
+def _cells(fill: Fill) -> Iterable[str]:
+    order, profit = fill.order, _profit(fill)
+    return (
+        _second(fill.traded_at),
         order.cycle.bot.name,
         str(order.cycle.seq),
         order.market,
@@ -285,6 +306,29 @@ def _cells(fill: Fill) -> Iterable[str]:
         order.exchange_uuid or "",
         fill.trade_uuid,
     )
+
+
+def _cells_without_trade(row: Adjustment) -> Iterable[str]:
+    """Return a line without price, money and numbers of the exchange: none moved."""
+    return (
+        _second(row.at),
+        row.cycle.bot.name,
+        str(row.cycle.seq),
+        row.cycle.market,
+        row.get_kind_display(),
+        "",
+        plain(row.volume),
+        *("0", "0", plain(_profit(row)), "", ""),
+    )
+
+
+def _profit(row: Fill | Adjustment) -> Decimal:
+    earned = (e.amount for e in row.entries.all() if e.account == "profit")
+    return -sum(earned, Decimal(0))
+
+
+def _second(at: datetime) -> str:
+    return f"{at.astimezone(KST):%Y-%m-%d %H:%M:%S}"
 
 
 def _line(cells: Iterable[str]) -> str:
