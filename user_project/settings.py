@@ -132,6 +132,7 @@ TEMPLATES = [
                 "django.contrib.auth.context_processors.auth",
                 "django.contrib.messages.context_processors.messages",
                 "user_project.web.look.look",
+                "user_project.web.server_stop.server_stop",
             ]
         },
     }
@@ -191,6 +192,7 @@ LOGOUT_REDIRECT_URL = "login"
 # log the other out.
 SESSION_COOKIE_NAME = "dantaro_user_session"
 CSRF_COOKIE_NAME = "dantaro_user_csrf"
+CSRF_FAILURE_VIEW = "user_project.web.kept_form.csrf_failure"
 SESSION_COOKIE_HTTPONLY = True
 SESSION_COOKIE_SAMESITE = "Lax"
 SESSION_COOKIE_AGE = 8 * 3600

@@ -234,7 +234,7 @@ class AnalysisRun(models.Model):
     """What the auditor recomputed with `ta`: coins, worst difference, mismatches."""
     suspect = models.BooleanField(
         "검산 불일치", default=False,
-        help_text="검산이 맞지 않은 분석입니다. 사용자 서버는 새 사이클을 시작하지 않습니다.",
+        help_text="검산이 맞지 않은 분석입니다. 사용자 서버는 새 회차를 시작하지 않습니다.",
     )  # fmt: skip
     error_code = models.CharField("오류 코드", max_length=40, blank=True)
     error = models.TextField("오류", blank=True)
@@ -287,13 +287,13 @@ class SupportLevel(models.Model):
     market = models.CharField("마켓", max_length=24)
     price = models.DecimalField("현재가", max_digits=32, decimal_places=12)
     aggressive = models.DecimalField(
-        "공격형 (7일)", max_digits=32, decimal_places=12, null=True
+        "공격적 (7일)", max_digits=32, decimal_places=12, null=True
     )
     moderate = models.DecimalField(
-        "중립형 (30일)", max_digits=32, decimal_places=12, null=True
+        "보통 (30일)", max_digits=32, decimal_places=12, null=True
     )
     conservative = models.DecimalField(
-        "보수형 (90일)", max_digits=32, decimal_places=12, null=True
+        "보수적 (90일)", max_digits=32, decimal_places=12, null=True
     )
     levels = models.JSONField("상세")
 

@@ -304,7 +304,7 @@ def test_a_coins_page_shows_its_stored_runs(hq: Client) -> None:
 
     assert '"data": [2, 2, 1]' in shown.rank_chart
     assert shown.recommendation.rank == 1
-    assert shown.levels[0]["title"] == "공격형 (7일)"
+    assert shown.levels[0]["title"] == "공격적 (7일)"
     assert "RSI 27: 과매도" in page.content.decode()
 
 
@@ -320,7 +320,7 @@ def test_a_run_that_failed_its_audit_says_where(hq: Client) -> None:
 
     assert "불일치" in page
     assert "27.5" in page
-    assert "새 사이클을 시작하지 않습니다" in hq.get("/admin/").content.decode()
+    assert "새 회차를 시작하지 않습니다" in hq.get("/admin/").content.decode()
 
 
 def test_a_report_card_is_shown_in_a_frame_without_scripts(hq: Client) -> None:

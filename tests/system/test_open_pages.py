@@ -5,6 +5,7 @@ One world serves all tests; they run in this order.
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Callable, Iterator
 from types import SimpleNamespace
@@ -96,6 +97,11 @@ def test_what_happens_and_the_price_appear_at_once(house: House) -> None:
         before = price.text_content() or ""
         expect(price).not_to_have_text(before, timeout=PATIENCE * 1000)
         assert page.evaluate("window.heard") == 1  # told by the stream, not asked for
+        change = page.locator("#live [data-figure=day_change]")
+        text = change.text_content() or ""
+        tone = {"▲": "up", "▼": "down"}.get(text[:1], "even")
+        assert re.fullmatch(r"(▲ \+|▼ -)?\d+\.\d\d%", text)
+        assert tone in (change.get_attribute("class") or "").split()
 
     assert house.look(walk) == []
 

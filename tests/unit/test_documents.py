@@ -110,3 +110,27 @@ def test_both_readmes_show_the_same_commands() -> None:
         return [line for line in lines if line]
 
     assert commands("README.md") == commands("README.ko.md")
+
+
+RETIRED = {"사이클": "회차", "공격형": "공격적", "중립형": "보통", "보수형": "보수적"}
+"""Word that was used on one of the servers -> the one word for it on both."""
+
+
+def test_both_servers_and_the_guides_use_one_word_for_one_thing() -> None:
+    written = [ROOT / name for name in DOCUMENTS]
+    for package in ("central_project", "common", "deploy", "user_project"):
+        written += [
+            path
+            for kind in ("py", "html", "js", "po")
+            for path in (ROOT / package).rglob(f"*.{kind}")
+            if "migrations" not in path.parts
+        ]
+
+    found = {
+        (str(path.relative_to(ROOT)), word)
+        for path in written
+        for word in RETIRED
+        if word in path.read_text(encoding="utf-8")
+    }
+
+    assert found == set()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any, cast
@@ -53,6 +54,24 @@ class TestBoard:
         board.prove(at=NOW + seconds(2))
 
         assert age(board, at=NOW + seconds(3)) == seconds(1)
+
+    @pytest.mark.parametrize(
+        ("told_at", "kept"),
+        [("2026-11-23T23:59:55+00:00", True), ("2026-11-23T23:59:58+00:00", False)],
+    )
+    def test_a_new_day_has_another_close_before_it(
+        self, told_at: str, kept: bool
+    ) -> None:
+        at = datetime.fromisoformat(told_at)
+        board = PriceBoard()
+        board.cover([BTC])
+        board.tell(replace(quote(at=at), previous_close=Decimal(80)))
+
+        board.prove(at=at + seconds(3))
+
+        known = board.quote(BTC)
+        assert known is not None
+        assert known.previous_close == (Decimal(80) if kept else None)
 
     def test_a_line_is_not_believed_for_ever(self) -> None:
         board = PriceBoard()

@@ -453,3 +453,14 @@ def _window(request: httpx.Request) -> tuple[datetime, datetime]:
         datetime.fromisoformat(params["start_time"]),
         datetime.fromisoformat(params["end_time"]),
     )
+
+
+def test_prices_are_read_with_the_close_of_the_day_before(exchange: StubUpbit) -> None:
+    one = {"market": "KRW-BTC", "trade_price": 100.5, "prev_closing_price": 80.25}
+    items = [one, {"market": "KRW-RISK", "trade_price": 7}]
+    exchange.on("GET", "/v1/ticker", lambda _: httpx.Response(200, json=items))
+
+    quotes = exchange.adapter().get_prices(markets=["KRW-BTC", "KRW-RISK"])
+
+    closes = {market: quote.previous_close for market, quote in quotes.items()}
+    assert closes == {"KRW-BTC": Decimal("80.25"), "KRW-RISK": None}

@@ -106,6 +106,27 @@ class TestPrices:
         assert (btc.market, btc.price) == ("KRW-BTC", 148_601_000)
         assert (eth.market, eth.price) == ("KRW-ETH", Decimal("0.0001234"))
 
+    @pytest.mark.parametrize(
+        ("told", "close"),
+        [
+            ({"prev_closing_price": 148000000.00000000}, Decimal(148_000_000)),
+            ({"prev_closing_price": 0.00012340}, Decimal("0.0001234")),
+            ({"prev_closing_price": 0}, None),
+            ({"prev_closing_price": None}, None),
+            ({"prev_closing_price": "many"}, None),
+            ({}, None),
+        ],
+    )
+    def test_the_close_of_the_day_before_comes_along(
+        self, line: Line, visit: Visit, told: dict[str, Any], close: Decimal | None
+    ) -> None:
+        visit.tell(TICKER | told)
+
+        (quote,) = heard(line)
+
+        assert isinstance(quote, PriceQuote)
+        assert (quote.price, quote.previous_close) == (148_601_000, close)
+
     def test_an_answered_ping_is_a_sign_of_life(self, line: Line, visit: Visit) -> None:
         line.ping()
 

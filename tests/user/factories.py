@@ -153,6 +153,7 @@ class QuietExchange(ExchangeAdapter):
         self, *, price: str = "101000000", now: datetime = NOW, warning: bool = False
     ) -> None:
         self.price = Decimal(price)
+        self.previous_close: Decimal | None = None
         self.now = now
         self.warning = warning
 
@@ -189,7 +190,12 @@ class QuietExchange(ExchangeAdapter):
 
     def get_prices(self, *, markets: Sequence[str]) -> dict[str, PriceQuote]:
         return {
-            market: PriceQuote(market=market, price=self.price, received_at=self.now)
+            market: PriceQuote(
+                market=market,
+                price=self.price,
+                received_at=self.now,
+                previous_close=self.previous_close,
+            )
             for market in markets
             if market == "KRW-BTC"
         }

@@ -21,6 +21,7 @@ from tests.user.factories import (
     QuietExchange,
     make_account,
     make_bot,
+    make_cycle,
     make_snapshot,
     make_story,
     make_user,
@@ -28,8 +29,8 @@ from tests.user.factories import (
 from user_project.accounts import services as account_services
 from user_project.accounts.keys import open_keys
 from user_project.api.models import IdempotentRequest
-from user_project.bots import exports, prices, quotes, services
-from user_project.bots.models import Bot, Fill, LedgerEntry, Order
+from user_project.bots import adjustments, exports, prices, quotes, services
+from user_project.bots.models import Adjustment, Bot, Fill, LedgerEntry, Order
 from user_project.trading.orders import PriceQuote
 
 pytestmark = pytest.mark.django_db
@@ -427,6 +428,11 @@ def traded(story: Bot) -> Bot:
     return story
 
 
+def _year_of(api: Api, year: int) -> list[dict[str, str]]:
+    text = b"".join(api.get(f"pnl/{year}.csv").streaming_content).decode("utf-8-sig")
+    return list(csv.DictReader(io.StringIO(text)))
+
+
 class TestProfit:
     def test_days_are_korean_days(self, api: Api, traded: Bot) -> None:
         (line,) = api.get("pnl?by=day").json()
@@ -466,6 +472,36 @@ class TestProfit:
         assert row["체결 시각(KST)"] == "2027-01-01 00:30:00"
         assert row["봇"] == '\'=HYPERLINK("http://evil")'
         assert (row["금액(원)"], row["실현손익(원)"]) == ("202000", "1234.5")
+
+    def test_coins_that_left_without_a_sale_are_in_the_year_too(
+        self, api: Api, traded: Bot
+    ) -> None:
+        traded.cycles.update(state="closed")
+        cycle = make_cycle(
+            traded,
+            seq=7,
+            volume=Decimal("0.003"),
+            cost=Decimal(300_150),
+            deficit=Decimal("0.001"),
+        )
+        adjustments.release(bot=traded, cycle=cycle, by=None, now=timezone.now())
+        Adjustment.objects.update(at=datetime(2027, 6, 1, 3, 0, tzinfo=UTC))
+
+        rows = _year_of(api, 2027)
+
+        kinds = {row["구분"]: row for row in rows if row["회차"] == "7"}
+        lost, released = kinds["계정에서 사라짐"], kinds["소유자에게 이관"]
+        assert lost["체결 시각(KST)"] == "2027-06-01 12:00:00"
+        assert (lost["수량"], lost["실현손익(원)"]) == ("0.001", "-100050")
+        assert (released["수량"], released["실현손익(원)"]) == ("0.002", "0")
+        assert (lost["체결가"], lost["금액(원)"], lost["체결번호"]) == ("", "0", "")
+        profit = sum(Decimal(row["실현손익(원)"]) for row in rows)
+        assert profit == sum(
+            Decimal(line["profit"]) for line in api.get("pnl?by=day").json()
+        )
+        assert rows == sorted(rows, key=lambda row: row["체결 시각(KST)"])
+        others = [*_year_of(api, 2026), *_year_of(Api(make_user("bob")), 2027)]
+        assert {row["회차"] for row in others} == {"1"}
 
     def test_a_loss_stays_a_number(self) -> None:
         assert exports._harmless("-12.5") == "-12.5"

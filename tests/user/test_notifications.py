@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import threading
 from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta
@@ -14,7 +15,7 @@ import pytest
 from django.core.management import call_command
 from django.test import Client
 from django.urls import reverse
-from django.utils import timezone
+from django.utils import timezone, translation
 from django_celery_beat.models import PeriodicTask
 
 from tests.user.factories import (
@@ -27,6 +28,7 @@ from tests.user.factories import (
 from user_project.bots.models import BotEvent
 from user_project.bots.pnl import KST
 from user_project.bots.quarantine import set_apart
+from user_project.notifications.languages import choose_language, language_of
 from user_project.notifications.models import Kind, Target
 from user_project.notifications.services import (
     TargetProblem,
@@ -38,6 +40,8 @@ from user_project.notifications.services import (
 
 pytestmark = pytest.mark.django_db
 SECRET = "geheimnis-canary"
+HANGUL = re.compile("[가-힣]")
+NOTIFY_STEP = "알림 대상을 추가하고 시험 알림 보내기"
 NOON = datetime(2026, 11, 23, 12, 0, tzinfo=KST)
 
 
@@ -272,10 +276,10 @@ def test_an_address_is_sealed_and_moves_with_the_key(
     settings.KEYS_KEK_OLD, settings.KEYS_KEK = settings.KEYS_KEK, bytes(32)
 
     with pytest.raises(TargetProblem):
-        try_target(target=target)
+        try_target(target=target, now=NOON)
     call_command("rotate_keks")
     target.refresh_from_db()
-    try_target(target=target)
+    try_target(target=target, now=NOON)
 
     assert "시험 알림" in ntfy.heard[0]
 
@@ -287,7 +291,7 @@ def test_another_owners_row_does_not_open(
     target.owner = make_user("mallory")
 
     with pytest.raises(TargetProblem):
-        try_target(target=target)
+        try_target(target=target, now=NOON)
     assert ntfy.heard == []
 
 
@@ -295,6 +299,75 @@ def test_the_delivery_is_scheduled_once() -> None:
     task = PeriodicTask.objects.get(task="notifications.deliver")
 
     assert (task.queue, task.interval.every) == ("housekeeping", 10)
+
+
+@pytest.mark.parametrize(
+    ("chosen", "expected"),
+    [
+        (None, ["[첫 봇] 1차 매수 체결", "어제 실현손익 0원"]),
+        ("ko", ["[첫 봇] 1차 매수 체결", "어제 실현손익 0원"]),
+        ("en", ["[첫 봇] Stage 1 bought", "Realised yesterday: 0 KRW"]),
+    ],
+)
+@pytest.mark.parametrize("active", ["ko", "en"])
+def test_an_owner_is_told_in_the_language_last_chosen(
+    told: Callable[..., Target],
+    ntfy: SimpleNamespace,
+    chosen: str | None,
+    expected: list[str],
+    active: str,
+) -> None:
+    target = told(Kind.FILL, Kind.DAILY, now=NOON - timedelta(days=1))
+    bot = make_bot(target.owner, name="첫 봇")
+    event = BotEvent.objects.create(
+        bot=bot,
+        kind="order.fill",
+        message="1차 매수 체결",
+        message_en="Stage 1 bought",
+    )
+    BotEvent.objects.filter(pk=event.pk).update(at=NOON)
+    client = Client()
+    client.force_login(target.owner)
+    if chosen:
+        look = {"theme": "auto", "colours": "korea", "language": chosen}
+        assert client.post(reverse("look"), look).status_code == 302
+
+    with translation.override(active):
+        assert deliver_all(now=NOON + timedelta(minutes=1)) == 1
+        try_target(target=target, now=NOON)
+
+    news, trial = ntfy.heard
+    assert all(line in news for line in expected)
+    assert bool(HANGUL.search(trial)) is (chosen != "en")
+
+
+def test_each_owner_is_told_in_their_own_language(
+    told: Callable[..., Target], ntfy: SimpleNamespace
+) -> None:
+    alice = told(Kind.HEARTBEAT).owner
+    bob = make_user("bob")
+    add_target(
+        owner=bob, name="b", address=ntfy.address, kinds=[Kind.HEARTBEAT], now=NOON
+    )
+    choose_language(owner=bob, language="en")
+
+    deliver_all(now=NOON + timedelta(hours=10))
+
+    in_korean = [bool(HANGUL.search(text)) for text in ntfy.heard]
+    assert in_korean == [True, False]
+    assert language_of(owner=alice) == "ko"
+
+
+def test_a_line_written_in_one_language_alone_is_still_told(
+    told: Callable[..., Target], ntfy: SimpleNamespace
+) -> None:
+    target = told(Kind.FILL)
+    choose_language(owner=target.owner, language="en")
+    _happen(target.owner, "order.fill", "예전 기록")
+
+    deliver_all(now=NOON + timedelta(seconds=5))
+
+    assert ntfy.heard == ["[첫 봇] 예전 기록"]
 
 
 class TestPage:
@@ -373,3 +446,44 @@ def test_what_happens_while_a_place_is_off_is_not_told_later(
     BotEvent.objects.update(at=NOON)
     deliver_all(now=NOON + timedelta(minutes=2))
     assert ntfy.heard == [f"[{bot.name}] 그 뒤의 일"]
+
+
+def test_the_first_steps_want_a_place_that_was_tried(
+    told: Callable[..., Target], ntfy: SimpleNamespace
+) -> None:
+    client = Client()
+    step = rf'<li class="(\w*)">(?:(?!</li>).)*?{NOTIFY_STEP}'
+
+    def told_apart(owner: Any) -> str:
+        client.force_login(owner)
+        found = re.search(step, client.get(reverse("home")).content.decode())
+        assert found is not None
+        return found[1]
+
+    target = told(Kind.FILL)
+    added = told_apart(target.owner)
+    ntfy.status = 500
+    client.post(reverse("target-action", args=[target.pk, "test"]))
+    failed = told_apart(target.owner)
+    ntfy.status = 200
+    client.post(reverse("target-action", args=[target.pk, "test"]))
+    tried = told_apart(target.owner)
+    other = told_apart(make_user("mallory"))
+    turn(target=target, now=NOON)
+
+    assert (added, failed, tried, other) == ("", "", "done", "")
+    assert told_apart(target.owner) == ""
+
+
+def test_whoever_wants_no_notifications_is_not_asked_for_ever(
+    told: Callable[..., Target], settings: Any
+) -> None:
+    settings.CENTRAL_API_URL = settings.CENTRAL_API_KEY = "given"
+    owner = told().owner
+    make_story(owner)
+    client = Client()
+    client.force_login(owner)
+
+    page = client.get(reverse("home")).content.decode()
+
+    assert NOTIFY_STEP not in page

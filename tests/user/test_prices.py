@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
 from typing import Any
@@ -82,3 +83,22 @@ def test_a_lost_redis_leaves_the_exchange(
         shared_client.cache_clear()
     assert found is not None
     assert found.price == 101
+
+
+@pytest.mark.parametrize("close", [None, Decimal("98000000.00000001")])
+def test_the_close_of_the_day_before_is_shared_exactly(
+    host: str, close: Decimal | None
+) -> None:
+    told = replace(quote(), previous_close=close)
+
+    prices.publish(host=host, quotes=[told])
+
+    assert prices.shared(host=host, market="KRW-BTC") == told
+    assert prices.all_shared(host=host) == {"KRW-BTC": told}
+
+
+def test_a_price_shared_without_a_close_is_read(host: str) -> None:
+    key = prices.KEY.format(host=host)
+    shared_client().hset(key, "KRW-BTC", f"99000000|{NOW.isoformat()}")
+
+    assert prices.shared(host=host, market="KRW-BTC") == quote()

@@ -141,6 +141,20 @@ class TestPublisher:
         assert (first["value"], first["unrealised"]) == ("220000", "19790")
         assert Decimal(first["rate"]) == Decimal("19790") / Decimal("200100")
 
+    def test_the_change_since_yesterday_comes_with_the_price(
+        self, publisher: Publisher, clock: Clock
+    ) -> None:
+        alice = make_user("alice")
+        bot = make_bot(alice, account=make_account(alice, base_url=HOST))
+        shared_client().zadd(channel.WATCHED, {str(alice.pk): clock.now.timestamp()})
+
+        self._price(clock, publisher, "110000000")
+        self._price(clock, publisher, "110000001", close="100000000")
+
+        lines_of = told(alice, channel.PRICES)
+        changes = [line[str(bot.pk)]["day_change"] for line in lines_of]
+        assert changes == [None, "0.10000001"]
+
     def test_an_unchanged_price_is_told_again_for_its_age(
         self, publisher: Publisher, clock: Clock
     ) -> None:
@@ -166,10 +180,15 @@ class TestPublisher:
         assert told(alice, channel.PRICES) == []
 
     @staticmethod
-    def _price(clock: Clock, publisher: Publisher, price: str) -> None:
+    def _price(
+        clock: Clock, publisher: Publisher, price: str, *, close: str | None = None
+    ) -> None:
         clock.now += timedelta(milliseconds=500)
         quote = PriceQuote(
-            market="KRW-BTC", price=Decimal(price), received_at=clock.now
+            market="KRW-BTC",
+            price=Decimal(price),
+            received_at=clock.now,
+            previous_close=None if close is None else Decimal(close),
         )
         prices.publish(host=HOST, quotes=[quote])
         publisher.step()
@@ -287,6 +306,7 @@ class TestStream:
         sent = {
             **{"price": "142500000", "market": "KRW-BTC", "at": 1},
             **{"value": "285000", "unrealised": "-1200", "rate": "-0.0042"},
+            "day_change": "0.015",
         }
         once: list[bool] = []
 
@@ -304,6 +324,7 @@ class TestStream:
         assert data["b"] == {
             **{"at": 1, "price": "142,500,000원", "value": "285,000원"},
             **{"unrealised": "▼ -1,200원", "rate": "-0.42%", "tone": "down"},
+            **{"day_change": "▲ +1.50%", "day_tone": "up"},
         }
 
     def test_an_open_page_makes_its_owner_watched(self) -> None:

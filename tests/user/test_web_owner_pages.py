@@ -389,7 +389,8 @@ def test_a_new_owner_is_led_to_the_first_bot(
     later = _text(alice.client.get(reverse("home")))
 
     steps = re.findall(r'<li class="(done)?"><span aria-hidden', first)
-    assert steps == ["done", "done", "", "", ""]
+    assert steps == ["done", "done", "", "", "", ""]
+    assert f'href="{reverse("notify")}">알림 대상을 추가' in first
     assert f'href="{reverse("accounts")}">거래소 계정 추가하기' in first
     assert "시작하기" not in later
 

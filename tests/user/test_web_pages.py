@@ -105,6 +105,44 @@ def test_the_home_page_shows_each_bots_numbers(alice: SimpleNamespace) -> None:
     assert_no_artefacts(text)
 
 
+@pytest.mark.parametrize(
+    ("close", "shown", "tone"),
+    [
+        (Decimal(100_000_000), "▲ +1.00%", "up"),
+        (Decimal(202_000_000), "▼ -50.00%", "down"),
+        (Decimal(101_000_000), "0.00%", "even"),
+        (None, "–", "even"),
+    ],
+)
+def test_a_price_is_shown_with_its_change_since_yesterday(
+    alice: SimpleNamespace, close: Decimal | None, shown: str, tone: str
+) -> None:
+    alice.exchange.previous_close = close
+    bot = make_story(alice.owner, account=alice.account)
+
+    pages = [
+        alice.client.get(reverse("home")),
+        alice.client.get(reverse("bot", args=[bot.pk])),
+    ]
+
+    place = rf'data-figure="day_change" data-tone="day_tone" class="{tone}">([^<]*)<'
+    for page in pages:
+        assert "전일대비 09:00 기준" in text_of(page)
+        assert re.findall(place, page.content.decode()) == [shown]
+
+
+@pytest.mark.parametrize("close", [Decimal(100_000_000), None])
+def test_the_preview_shows_the_change_when_it_is_known(
+    alice: SimpleNamespace, close: Decimal | None
+) -> None:
+    alice.exchange.previous_close = close
+
+    text = text_of(_preview(alice))
+
+    assert ("전일대비 ▲ +1.00%" in text) == (close is not None)
+    assert ("전일대비" in text) == (close is not None)
+
+
 def test_losses_carry_a_sign_and_an_arrow(alice: SimpleNamespace) -> None:
     alice.exchange.price = Decimal(90_000_000)
     make_story(alice.owner, account=alice.account)

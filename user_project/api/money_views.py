@@ -41,7 +41,11 @@ class YearView(APIView):
 
     @extend_schema(responses={(200, "text/csv"): OpenApiTypes.STR})
     def get(self, request: Request, year: int) -> StreamingHttpResponse:
-        """Return every execution of a Korean calendar year as CSV."""
+        """Return every execution of a Korean calendar year as CSV.
+
+        Coins that left a round without a sale are lines of their own: handed over to the
+        owner, or gone, with their cost as a loss.
+        """
         if not pnl.FIRST_YEAR <= year <= pnl.LAST_YEAR:
             message = _("%(first)s년부터 %(last)s년까지의 해를 보내세요.")
             years = {"first": pnl.FIRST_YEAR, "last": pnl.LAST_YEAR}

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import csv
+import heapq
 import io
 from collections.abc import Iterable, Iterator
-from datetime import date
+from datetime import date, datetime
 from decimal import Decimal
+from operator import itemgetter
 from typing import Any, Final
 
 from django.db.models import QuerySet
@@ -14,10 +16,10 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_noop as _noop
 
 from common.money import plain
-from user_project.bots.models import Fill, Order
+from user_project.bots.models import Adjustment, Fill, Order
 from user_project.bots.pnl import KST, PnlRow, midnight
 
-SECOND: Final = "%Y-%m-%d %H:%M:%S"
+CHUNK: Final = 1000
 MARK: Final = "\ufeff"
 """By which Excel knows UTF-8."""
 FORMULA: Final = ("=", "+", "-", "@", "\t", "\r")
@@ -69,32 +71,36 @@ SUMS: Final = (
 
 
 def year_csv(*, owner: Any, year: int) -> Iterator[str]:
-    """Return every fill of a Korean calendar year as CSV lines, oldest first."""
+    """Yield every fill of a Korean calendar year as CSV lines, oldest first.
+
+    Between them, coins that left a round without a sale: handed over to the owner, or
+    gone with their cost, which is a loss. So the profits sum to what the pages show.
+    """
+    first, last = midnight(date(year, 1, 1)), midnight(date(year + 1, 1, 1))
     fills = Fill.objects.filter(
-        order__bot__owner=owner,
-        traded_at__gte=midnight(date(year, 1, 1)),
-        traded_at__lt=midnight(date(year + 1, 1, 1)),
+        order__bot__owner=owner, traded_at__gte=first, traded_at__lt=last
     )
-    return fills_csv(fills=fills)
+    gone = Adjustment.objects.filter(
+        cycle__bot__owner=owner, at__gte=first, at__lt=last
+    )
+    yield MARK + _line(map(_, FILLS))
+    rows = heapq.merge(_fill_rows(fills), _gone_rows(gone), key=itemgetter(0))
+    for _at, cells in rows:
+        yield _line(cells)
 
 
 def fills_csv(*, fills: QuerySet[Fill]) -> Iterator[str]:
     """Yield fills as CSV lines, oldest first."""
-    rows = (
-        fills.select_related("order__cycle__bot")
-        .prefetch_related("entries")
-        .order_by("traded_at", "id")
-    )
     yield MARK + _line(map(_, FILLS))
-    for fill in rows.iterator(chunk_size=1000):
-        yield _line(_fill_cells(fill))
+    for _at, cells in _fill_rows(fills):
+        yield _line(cells)
 
 
 def orders_csv(*, orders: QuerySet[Order]) -> Iterator[str]:
     """Yield orders as CSV lines, oldest first."""
     rows = orders.select_related("cycle", "bot").order_by("created_at", "id")
     yield MARK + _line(map(_, ORDERS))
-    for order in rows.iterator(chunk_size=1000):
+    for order in rows.iterator(chunk_size=CHUNK):
         yield _line(_order_cells(order))
 
 
@@ -105,13 +111,24 @@ def report_csv(*, rows: Iterable[PnlRow]) -> Iterator[str]:
         yield _line((row.key, row.name, plain(row.profit), plain(row.fees)))
 
 
+def _fill_rows(fills: QuerySet[Fill], /) -> Iterator[tuple[datetime, Iterable[str]]]:
+    rows = fills.select_related("order__cycle__bot").prefetch_related("entries")
+    for fill in rows.order_by("traded_at", "id").iterator(chunk_size=CHUNK):
+        yield fill.traded_at, _fill_cells(fill)
+
+
+def _gone_rows(
+    gone: QuerySet[Adjustment], /
+) -> Iterator[tuple[datetime, Iterable[str]]]:
+    rows = gone.select_related("cycle__bot").prefetch_related("entries")
+    for row in rows.order_by("at", "id").iterator(chunk_size=CHUNK):
+        yield row.at, _gone_cells(row)
+
+
 def _fill_cells(fill: Fill, /) -> Iterable[str]:
-    order = fill.order
-    profit = -sum(
-        (e.amount for e in fill.entries.all() if e.account == "profit"), Decimal(0)
-    )
+    order, profit = fill.order, _profit(fill)
     return (
-        f"{fill.traded_at.astimezone(KST):{SECOND}}",
+        _second(fill.traded_at),
         order.cycle.bot.name,
         str(order.cycle.seq),
         order.market,
@@ -122,11 +139,25 @@ def _fill_cells(fill: Fill, /) -> Iterable[str]:
     )
 
 
+def _gone_cells(row: Adjustment, /) -> Iterable[str]:
+    """Return a line without price, money and numbers of the exchange: none moved."""
+    return (
+        _second(row.at),
+        row.cycle.bot.name,
+        str(row.cycle.seq),
+        row.cycle.market,
+        row.get_kind_display(),
+        "",
+        plain(row.volume),
+        *("0", "0", plain(_profit(row)), "", ""),
+    )
+
+
 def _order_cells(order: Order, /) -> Iterable[str]:
     amounts = (order.price, order.requested_volume, order.funds)
     done = (order.executed_volume, order.executed_funds, order.paid_fee)
     return (
-        f"{order.created_at.astimezone(KST):{SECOND}}",
+        _second(order.created_at),
         order.bot.name,
         str(order.cycle.seq),
         order.market,
@@ -136,6 +167,15 @@ def _order_cells(order: Order, /) -> Iterable[str]:
         str(order.get_state_display()),
         order.exchange_uuid or "",
     )
+
+
+def _profit(row: Fill | Adjustment, /) -> Decimal:
+    earned = (e.amount for e in row.entries.all() if e.account == "profit")
+    return -sum(earned, Decimal(0))
+
+
+def _second(at: datetime, /) -> str:
+    return f"{at.astimezone(KST):%Y-%m-%d %H:%M:%S}"
 
 
 def _line(cells: Iterable[str]) -> str:

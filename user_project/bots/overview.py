@@ -57,6 +57,8 @@ class BotView:
     stages: Sequence[StageView]
     price: Decimal | None
     price_at: datetime | None
+    day_change: Decimal | None
+    """Since the close of the UTC day before, as a share of it."""
     average: Decimal | None
     break_even: Decimal | None
     take_profit_price: Decimal | None
@@ -196,6 +198,7 @@ def _view(
         stages=stages,
         price=quote.price if quote else None,
         price_at=quote.received_at if quote else None,
+        day_change=quote.day_change(now=now) if quote else None,
         average=_average(cycle, rules),
         break_even=_break_even(cycle, rules),
         take_profit_price=ways.take_profit,

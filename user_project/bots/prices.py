@@ -27,10 +27,7 @@ KEEP: Final = timedelta(minutes=10)
 
 def publish(*, host: str, quotes: Iterable[PriceQuote]) -> None:
     """Share quotes with the workers; without Redis each asks the exchange itself."""
-    values = {
-        quote.market: f"{plain(quote.price)}|{quote.received_at.isoformat()}"
-        for quote in quotes
-    }
+    values = {quote.market: _text(quote) for quote in quotes}
     if not values:
         return
     try:
@@ -80,10 +77,18 @@ def latest(
         return quote
 
 
+def _text(quote: PriceQuote, /) -> str:
+    """Write ``price|instant|close of the day before``, the last one empty if unknown."""
+    close = "" if quote.previous_close is None else plain(quote.previous_close)
+    return f"{plain(quote.price)}|{quote.received_at.isoformat()}|{close}"
+
+
 def _quote(market: str, value: str, /) -> PriceQuote:
-    price, _, received_at = value.partition("|")
+    price, received_at, *more = value.split("|")
+    close = more[0] if more else ""
     return PriceQuote(
         market=market,
         price=Decimal(price),
         received_at=datetime.fromisoformat(received_at),
+        previous_close=Decimal(close) if close else None,
     )

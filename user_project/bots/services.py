@@ -52,6 +52,8 @@ class Preview:
     support: Decimal
     price: Decimal
     price_at: datetime
+    day_change: Decimal | None
+    """Since the close of the UTC day before, as a share of it."""
     run_id: str
     data_as_of: datetime
     stale: bool
@@ -75,6 +77,7 @@ def preview_bot(*, owner: Any, options: BotOptions, now: datetime) -> Preview:
         support=proposal.support,
         price=proposal.quote.price,
         price_at=proposal.quote.received_at,
+        day_change=proposal.quote.day_change(now=now),
         run_id=bundle.run_id,
         data_as_of=bundle.data_as_of,
         stale=stale,

@@ -54,6 +54,11 @@ def server_switch() -> ServerSwitch:
     return ServerSwitch.objects.filter(pk=1).first() or ServerSwitch(pk=1)
 
 
+def server_stopped_at() -> datetime | None:
+    """Return since when the whole server sends no new orders; None while it does."""
+    return server_switch().kill_switch_at
+
+
 def set_kill_switch(
     *,
     target: Bot | ExchangeAccount | ServerSwitch,

@@ -66,7 +66,7 @@ class PriceBoard:
         if told is None or self._proven_at is None or market not in self._covered:
             return told
         proven_at = min(self._proven_at, told.received_at + TOLD_FOR)
-        return replace(told, received_at=max(told.received_at, proven_at))
+        return told.held_at(max(told.received_at, proven_at))
 
     def untold(self, markets: Iterable[str], /, *, now: datetime) -> list[str]:
         """Return the markets that have to be read: no line tells them, or not lately."""

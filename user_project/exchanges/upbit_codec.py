@@ -143,13 +143,28 @@ def rules(answer: object, /, *, market: str, on: date) -> MarketRules:
     )
 
 
-def last_prices(answer: object, /) -> dict[str, Decimal]:
-    """Read the last price of each market; one without a trade is left out."""
+def last_prices(answer: object, /) -> dict[str, tuple[Decimal, Decimal | None]]:
+    """Read each market's last price and the close of the UTC day before it.
+
+    A market without a trade is left out.
+    """
     return {
-        item.market: to_decimal(item.trade_price)
+        item.market: (
+            to_decimal(item.trade_price),
+            previous_close(getattr(item, "prev_closing_price", None)),
+        )
         for item in listed(answer)
         if item.trade_price
     }
+
+
+def previous_close(value: object, /) -> Decimal | None:
+    """Read a close; without a usable one the price still counts."""
+    try:
+        close = to_decimal(value)
+    except NotADecimal:
+        return None
+    return close if close > 0 else None
 
 
 def candle(item: Any, /) -> Candle:

@@ -125,8 +125,10 @@ class UpbitQuotes:
         )
         now = datetime.now(UTC)
         return {
-            market: PriceQuote(market=market, price=price, received_at=now)
-            for market, price in prices.items()
+            market: PriceQuote(
+                market=market, price=price, received_at=now, previous_close=close
+            )
+            for market, (price, close) in prices.items()
         }
 
     def _tick_and_price(self, market: str) -> tuple[Decimal, Decimal]:

@@ -26,6 +26,7 @@ from user_project.exchanges.adapter import (
 )
 from user_project.exchanges.limiter import RateLimiter
 from user_project.exchanges.streams import Alive, Event, Line, OrderNotice
+from user_project.exchanges.upbit_codec import previous_close
 from user_project.trading.orders import PriceQuote
 
 log = logging.getLogger(__name__)
@@ -140,6 +141,7 @@ class Tickers:
             market=market,
             price=to_decimal(told["trade_price"]),
             received_at=datetime.now(UTC),
+            previous_close=previous_close(told.get("prev_closing_price")),
         )
 
 

@@ -66,3 +66,22 @@ class Target(models.Model):
 
     def __str__(self) -> str:
         return f"{self.name} ({self.service})"
+
+
+class OwnLanguage(models.Model):
+    """The language an owner chose to be told in; without a row it is Korean."""
+
+    owner = models.OneToOneField(
+        settings.AUTH_USER_MODEL,
+        on_delete=models.CASCADE,
+        primary_key=True,
+        related_name="own_language",
+    )
+    language = models.CharField(_lazy("언어"), max_length=5, choices=settings.LANGUAGES)
+
+    class Meta:
+        verbose_name = _lazy("알림 언어")
+        verbose_name_plural = _lazy("알림 언어")
+
+    def __str__(self) -> str:
+        return f"{self.owner_id} {self.language}"

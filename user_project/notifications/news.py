@@ -47,7 +47,7 @@ class News:
 
 
 def news_for(*, target: Target, now: datetime) -> News:
-    """Collect what happened since the target was told last."""
+    """Collect what happened since the target was told last, in the active language."""
     news = News(last_event_id=target.last_event_id, told=dict(target.told))
     for event in _events(target, now=now):
         news.last_event_id = event.pk
@@ -66,7 +66,7 @@ def news_for(*, target: Target, now: datetime) -> News:
 def _line(event: BotEvent, /) -> str:
     """What concerns an account stands in the diary of each of its bots."""
     of_account = event.kind.startswith("account.")
-    return event.message if of_account else f"[{event.bot.name}] {event.message}"
+    return event.sentence if of_account else f"[{event.bot.name}] {event.sentence}"
 
 
 def _events(target: Target, *, now: datetime) -> Iterator[BotEvent]:

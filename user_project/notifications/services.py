@@ -9,6 +9,7 @@ from typing import Any, Final
 
 from django.db import IntegrityError, transaction
 from django.db.models import Q
+from django.utils import translation
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_noop as _noop
 
@@ -20,12 +21,14 @@ from user_project.accounts.keys import (
 )
 from user_project.bots.models import BotEvent
 from user_project.notifications import wire
+from user_project.notifications.languages import language_of
 from user_project.notifications.models import Kind, Target
 from user_project.notifications.news import news_for
 
 log = logging.getLogger(__name__)
 
 TITLE: Final = _noop("단타로")
+TRIAL: Final = _noop("시험 알림입니다. 이 알림이 보이면 준비가 끝났습니다.")
 CLAIM: Final = timedelta(seconds=60)
 """So long nobody else sends for a target whose sender has died."""
 EVERY: Final = timedelta(seconds=10)
@@ -84,14 +87,23 @@ def _begin_here(target: Target, /, *, now: datetime) -> None:
     target.told = news_for(target=target, now=now).told
 
 
-def try_target(*, target: Target) -> None:
+def try_target(*, target: Target, now: datetime) -> None:
     """Send a line now; raise TargetProblem when it does not arrive at the service."""
+    with translation.override(language_of(owner=target.owner)):
+        title, text = _(TITLE), _(TRIAL)
     try:
-        _send(target, _("시험 알림입니다. 이 알림이 보이면 준비가 끝났습니다."))
+        _send(target, text, title=title)
     except (wire.NotSent, KeysUnreadable) as error:
         raise TargetProblem(
             _("보내지 못했습니다. 주소와 토큰, 상대 서비스의 상태를 확인하세요.")
         ) from error
+    _note(target, last_sent_at=now)
+
+
+def notified_at_all(*, owner: Any) -> bool:
+    """Tell whether a place that is on has once got a message, a trial or a real one."""
+    targets = Target.objects.for_user(owner)
+    return targets.filter(is_on=True, last_sent_at__isnull=False).exists()
 
 
 def rewrap_address(*, target: Target, old_kek: bytes) -> bytes | None:
@@ -103,7 +115,11 @@ def rewrap_address(*, target: Target, old_kek: bytes) -> bytes | None:
 def deliver_all(*, now: datetime) -> int:
     """Tell every target what is new to it; return how many messages went out."""
     due = Target.objects.filter(Q(next_try_at=None) | Q(next_try_at__lte=now))
-    return sum(_deliver(target, now=now) for target in due.filter(is_on=True))
+    told = 0
+    for target in due.filter(is_on=True).select_related("owner__own_language"):
+        with translation.override(language_of(owner=target.owner)):
+            told += _deliver(target, now=now)
+    return told
 
 
 def _deliver(target: Target, *, now: datetime) -> bool:
@@ -117,7 +133,7 @@ def _deliver(target: Target, *, now: datetime) -> bool:
     if not _claim(target, until=now + CLAIM):
         return False
     try:
-        _send(target, "\n".join(news.lines))
+        _send(target, "\n".join(news.lines), title=_(TITLE))
     except (wire.NotSent, KeysUnreadable) as error:
         log.warning("target %s was not told: %s", target.pk, type(error).__name__)
         failures = target.failures + 1
@@ -140,9 +156,9 @@ def _claim(target: Target, *, until: datetime) -> bool:
     return bool(mine.update(next_try_at=until))
 
 
-def _send(target: Target, text: str, /) -> None:
+def _send(target: Target, text: str, /, *, title: str) -> None:
     address = open_text(bytes(target.sealed_address), context=_context(target))
-    wire.send(address=address, title=TITLE, text=text)
+    wire.send(address=address, title=title, text=text)
 
 
 def _note(target: Target, **changes: Any) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
+from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
@@ -24,26 +25,27 @@ def holdings(*, owner_ids: Collection[int]) -> dict[int, list[Holding]]:
     return {owner: found[owner] for owner in owner_ids}
 
 
-def figures(*, holdings: Sequence[Holding]) -> dict[str, dict[str, Any]]:
+def figures(*, holdings: Sequence[Holding], now: datetime) -> dict[str, dict[str, Any]]:
     """Value each holding at the last shared price; bots without one are left out."""
     tables = {
         host: prices.all_shared(host=host)
         for host in {holding.host for holding in holdings}
     }
     return {
-        str(holding.bot_id): _numbers(holding, quote)
+        str(holding.bot_id): _numbers(holding, quote, now=now)
         for holding in holdings
         if (quote := tables[holding.host].get(holding.market)) is not None
     }
 
 
-def _numbers(holding: Holding, quote: PriceQuote) -> dict[str, Any]:
+def _numbers(holding: Holding, quote: PriceQuote, *, now: datetime) -> dict[str, Any]:
     worth = holding.worth(quote.price)
     numbers: Mapping[str, Decimal | None] = {
         "price": quote.price,
         "value": worth.value,
         "unrealised": worth.unrealised,
         "rate": worth.rate,
+        "day_change": quote.day_change(now=now),
     }
     exact = {name: None if n is None else plain(n) for name, n in numbers.items()}
     at = int(quote.received_at.timestamp() * 1000)

@@ -90,8 +90,8 @@ def _written(bots: dict[str, dict[str, Any]], language: str, /) -> dict[str, Any
 
 def _texts(numbers: dict[str, Any], /) -> dict[str, Any]:
     exact = {
-        name: None if numbers[name] is None else Decimal(numbers[name])
-        for name in ("price", "value", "unrealised", "rate")
+        name: None if numbers.get(name) is None else Decimal(numbers[name])
+        for name in ("price", "value", "unrealised", "rate", "day_change")
     }
     return {
         "at": numbers["at"],
@@ -100,4 +100,6 @@ def _texts(numbers: dict[str, Any], /) -> dict[str, Any]:
         "unrealised": korean.signed_won(exact["unrealised"]),
         "rate": korean.percent(exact["rate"]),
         "tone": korean.tone(exact["unrealised"]),
+        "day_change": korean.signed_percent(exact["day_change"]),
+        "day_tone": korean.tone(exact["day_change"]),
     }

@@ -95,9 +95,10 @@ class Publisher:
             self._holdings = holdings(owner_ids=owners)
             self._holdings_at = now
         for owner in owners:
+            numbers_of = figures(holdings=self._holdings[owner], now=now)
             new = {
                 bot: numbers
-                for bot, numbers in figures(holdings=self._holdings[owner]).items()
+                for bot, numbers in numbers_of.items()
                 if self._is_news(bot, numbers)
             }
             if new:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from datetime import datetime
+from dataclasses import dataclass, replace
+from datetime import UTC, date, datetime
 from decimal import Decimal
 from enum import StrEnum
 
@@ -104,3 +104,27 @@ class PriceQuote:
     market: str
     price: Decimal
     received_at: datetime
+    previous_close: Decimal | None = None
+    """Last price of the UTC day before (until 09:00 in Korea); None when not told."""
+
+    def day_change(self, *, now: datetime) -> Decimal | None:
+        """Return the change since the last close as a share of it (전일대비).
+
+        None when it is not known, or when that close is no longer the last one.
+        """
+        if not self.previous_close or _day(self.received_at) != _day(now):
+            return None
+        return self.price / self.previous_close - 1
+
+    def held_at(self, at: datetime, /) -> PriceQuote:
+        """Return this price as known to hold at a later instant.
+
+        A new day has another close before it, which nobody has told yet.
+        """
+        same_day = _day(at) == _day(self.received_at)
+        close = self.previous_close if same_day else None
+        return replace(self, received_at=at, previous_close=close)
+
+
+def _day(at: datetime, /) -> date:
+    return at.astimezone(UTC).date()

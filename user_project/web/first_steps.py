@@ -13,6 +13,7 @@ from django.utils.translation import gettext as _
 from user_project.accounts.models import ExchangeAccount
 from user_project.bots.models import Bot, Order
 from user_project.bots.overview import CentralView
+from user_project.notifications.services import notified_at_all
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -22,10 +23,12 @@ class Step:
     done: bool
     text: str
     address: str
+    needed: bool = True
+    """The list goes away without it too: trading works without it."""
 
 
 def first_steps(*, owner: Any, central: CentralView) -> Sequence[Step]:
-    """Return the steps in their order; nothing when all are done."""
+    """Return the steps in their order; nothing when all that are needed are done."""
     accounts = ExchangeAccount.objects.for_user(owner)
     bots = Bot.objects.for_user(owner)
     orders = Order.objects.filter(bot__in=bots)
@@ -45,7 +48,13 @@ def first_steps(*, owner: Any, central: CentralView) -> Sequence[Step]:
             text=_("거래소 계정 추가하기 (모의투자부터)"),
             address=reverse("accounts"),
         ),
+        Step(
+            done=notified_at_all(owner=owner),
+            text=_("알림 대상을 추가하고 시험 알림 보내기 (선택)"),
+            address=reverse("notify"),
+            needed=False,
+        ),
         Step(done=bots.exists(), text=_("첫 봇 만들기"), address=reverse("new-bot")),
         Step(done=orders.exists(), text=_("첫 매수"), address=reverse("orders")),
     )
-    return () if all(step.done for step in steps) else steps
+    return () if all(step.done for step in steps if step.needed) else steps

@@ -1,4 +1,7 @@
-"""How the pages look to one person on one device: theme and the colours of up and down."""
+"""How the pages look to one person on one device: theme and the colours of up and down.
+
+The language is kept for the owner besides: notifications are written in it.
+"""
 
 from __future__ import annotations
 
@@ -16,6 +19,7 @@ from django.utils.translation import get_language
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy as _lazy
 
+from user_project.notifications.languages import choose_language
 from user_project.web.pages import LOOKS, owner_page, show
 
 THEMES: Final = (
@@ -44,7 +48,7 @@ class Look:
 
 
 class LookForm(forms.Form):
-    """The choices; they are kept in this browser alone."""
+    """The choices; but for the language they are kept in this browser alone."""
 
     language = forms.ChoiceField(
         label="언어 / Language", choices=settings.LANGUAGES, required=False
@@ -99,6 +103,8 @@ def look_page(request: HttpRequest) -> HttpResponse:
             httponly=True,
             secure=request.is_secure(),
         )
+    if form.cleaned_data["language"]:
+        choose_language(owner=request.user, language=form.cleaned_data["language"])
     with translation.override(form.cleaned_data["language"] or language):
         messages.success(request, _("화면 설정을 바꿨습니다."))
     return answer

@@ -21,6 +21,7 @@ from user_project.bots import overview, services
 from user_project.bots.problems import BotProblem
 from user_project.bots.services import Preview
 from user_project.web.forms import BotForm
+from user_project.web.kept_form import KEPT, entered, outlives_login
 from user_project.web.pages import LOOKS, owner_page
 
 ONE_TIME: Final = "new_bot_once"
@@ -29,13 +30,14 @@ MOVED: Final = Decimal("0.005")
 """A confirmation holds while the price stays this near to the one shown."""
 
 
+@outlives_login
 @owner_page(*LOOKS, "POST")
 def new_bot(request: HttpRequest) -> HttpResponse:
     """Ask, show the preview, create and start on confirmation."""
     accounts = ExchangeAccount.objects.for_user(request.user)
     if request.method != "POST":
-        initial = {"market": request.GET.get("market", "")}
-        return _page(request, BotForm(accounts=accounts, initial=initial))
+        form = BotForm(accounts=accounts, initial=entered(request))
+        return _page(request, form, kept=KEPT in request.GET)
     form = BotForm(request.POST, accounts=accounts)
     if not form.is_valid():
         return _page(request, form)

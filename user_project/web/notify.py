@@ -83,7 +83,7 @@ def _names(target: Target, /) -> list[str]:
 
 
 def _try(target: Target, /) -> str:
-    try_target(target=target)
+    try_target(target=target, now=timezone.now())
     return _("시험 알림을 보냈습니다.")
 
 

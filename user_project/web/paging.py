@@ -16,12 +16,16 @@ class NewestRows(Paginator):  # type: ignore[type-arg]
     """A paginator that counts no further than MOST."""
 
     @cached_property
+    def _seen(self) -> int:
+        rows: Any = self.object_list
+        return int(rows.order_by()[: MOST + 1].count())
+
+    @property
     def count(self) -> int:
         """Return how many rows can be paged through."""
-        rows: Any = self.object_list
-        return int(rows.order_by()[:MOST].count())
+        return min(self._seen, MOST)
 
     @property
     def is_cut(self) -> bool:
-        """Tell whether there may be older rows."""
-        return self.count == MOST
+        """Tell whether there are older rows."""
+        return self._seen > MOST

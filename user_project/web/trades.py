@@ -8,6 +8,7 @@ from datetime import date
 from typing import Any, Final
 
 from django import forms
+from django.core.paginator import Page
 from django.db.models import QuerySet
 from django.http import Http404, HttpRequest, HttpResponse, StreamingHttpResponse
 from django.http.response import HttpResponseBase
@@ -133,6 +134,7 @@ def trades(request: HttpRequest, kind: Kind) -> HttpResponse:
         page=page,
         query=query.urlencode(),
         year=_today().year,
+        years=_years(page, kind),
         kind=kind.name,
     )
 
@@ -163,6 +165,14 @@ def _chosen(
     if not form.is_valid():
         return form, rows.none()
     return form, form.narrow(rows, order=kind.order, at=kind.at)
+
+
+def _years(page: Page[Any], kind: Kind, /) -> list[int]:
+    """Return the years whose files hold what lies behind the oldest row of a page."""
+    if not len(page):
+        return []
+    year = getattr(page[-1], kind.at).astimezone(pnl.KST).year
+    return [year, year - 1]
 
 
 def _file(lines: Iterator[str], /, *, name: str) -> StreamingHttpResponse:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import uuid
 from collections.abc import Mapping
 from datetime import datetime, timedelta
@@ -40,6 +41,7 @@ SHOWN_EVENTS: Final = 30
 SHOWN_ORDERS: Final = 20
 SHOWN_CYCLES: Final = 20
 EVENTS_A_PAGE: Final = 100
+LINE_NUMBER: Final = re.compile(r"[0-9]{1,18}")
 CARDS_A_PAGE: Final = 12
 EQUITY_DAYS: Final = 90
 
@@ -100,11 +102,25 @@ def _equity(owner: Any, now: datetime, /) -> tuple[Decimal, Line | None]:
 
 @owner_page(*LOOKS)
 def events(request: HttpRequest, bot_id: uuid.UUID) -> HttpResponse:
-    """Show a bot's whole diary, a page at a time."""
+    """Show a bot's whole diary, a page at a time, each stretch of pages from a line on."""
     row = own_bot(request, bot_id)
-    pages = NewestRows(row.events.all(), EVENTS_A_PAGE)
+    lines, before = row.events.all(), request.GET.get("before", "")
+    if LINE_NUMBER.fullmatch(before):
+        lines = lines.filter(pk__lt=int(before))
+    else:
+        before = ""
+    pages = NewestRows(lines, EVENTS_A_PAGE)
     page = pages.get_page(request.GET.get("page"))
-    return show(request, "web/events.html", bot=row, page=page)
+    cut_here = pages.is_cut and not page.has_next()
+    return show(
+        request,
+        "web/events.html",
+        bot=row,
+        page=page,
+        before=before,
+        older=page[-1].pk if cut_here else None,
+        query=urlencode({"before": before}) if before else "",
+    )
 
 
 @owner_page(*LOOKS)

@@ -100,7 +100,7 @@ def audit(*, now: datetime) -> Finding:
                 f"the figures of {served.run.run_id} differ from their recomputation",
             ),
             (
-                "사용자 서버는 새 사이클을 시작하지 않습니다. 관리자 화면의 '분석 실행'에서"
+                "사용자 서버는 새 회차를 시작하지 않습니다. 관리자 화면의 '분석 실행'에서"
                 " 검산 내용을 보고 개발자에게 알려 주세요.",
                 "user servers start no new cycles; read the run's audit in the admin and"
                 " tell the developers",

@@ -11,9 +11,9 @@ ANALYZERS: Final = {
     "risk": "위험",
 }
 LEVELS: Final = {
-    "aggressive": "공격형 (7일)",
-    "moderate": "중립형 (30일)",
-    "conservative": "보수형 (90일)",
+    "aggressive": "공격적 (7일)",
+    "moderate": "보통 (30일)",
+    "conservative": "보수적 (90일)",
 }
 STEPS: Final = {
     "collect": "수집",

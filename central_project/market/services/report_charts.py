@@ -237,9 +237,9 @@ def bounce_chart(levels: dict[Level, LevelCard], /) -> str:
 
 
 LEVEL_NAMES: Final = {
-    Level.AGGRESSIVE: "공격형 7d",
-    Level.MODERATE: "중립형 30d",
-    Level.CONSERVATIVE: "보수형 90d",
+    Level.AGGRESSIVE: "공격적 7d",
+    Level.MODERATE: "보통 30d",
+    Level.CONSERVATIVE: "보수적 90d",
 }
 
 

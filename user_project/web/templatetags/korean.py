@@ -53,6 +53,14 @@ def percent(ratio: Decimal | None) -> str:
 
 
 @register.filter
+def signed_percent(ratio: Decimal | None) -> str:
+    """Write ``▲ +1.53%`` or ``▼ -1.53%``; never colour alone."""
+    if ratio is None:
+        return NONE
+    return f"{_arrow(ratio)} {wording.percent(ratio)}".strip() if ratio else "0.00%"
+
+
+@register.filter
 def share(ratio: Decimal | None) -> str:
     """Write a distance without sign: ``12.34%``."""
     return NONE if ratio is None else wording.percent(abs(ratio)).lstrip("+")

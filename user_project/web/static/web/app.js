@@ -68,7 +68,7 @@
       }
       if (place.dataset.figure !== "price" && place.dataset.figure !== "value") {
         place.classList.remove("up", "down", "even");
-        place.classList.add(figures.tone);
+        place.classList.add(figures[place.dataset.tone ?? "tone"]);
       }
     }
     for (const place of box.querySelectorAll("[data-at]")) place.dataset.at = figures.at;
