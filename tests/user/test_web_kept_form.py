@@ -9,7 +9,6 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from django.core.cache import caches
 from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
@@ -46,7 +45,6 @@ TYPED = {
 def alice(monkeypatch: pytest.MonkeyPatch, settings: Any) -> SimpleNamespace:
     """An owner with two accounts and a password."""
     settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
-    caches["ratelimit"].clear()
     quiet = QuietExchange(now=timezone.now())
     for module in (services, quotes):
         monkeypatch.setattr(module, "adapter_for", lambda *, account: quiet)
