@@ -122,7 +122,7 @@ def test_the_second_step_of_the_login_leads_there_too(
     alice: SimpleNamespace, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(login, "has_second_step", lambda user: True)
-    monkeypatch.setattr(login, "check_code", lambda *, user, code: None)
+    monkeypatch.setattr(login, "check_code", lambda *, user, code, now: None)
     half_way = log_in(alice.client, send(alice.client, alice, "preview"))
     assert half_way.url == reverse("login-code")
 
