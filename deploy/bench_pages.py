@@ -21,6 +21,9 @@ BOUND_MS: Final = 100
 PATHS: Final = {
     "home": "/",
     "bot": "/bots/{bot}/",
+    "chart_data": "/bots/{bot}/chart.json",
+    "options": "/bots/{bot}/options/",
+    "live": "/bots/{bot}/live/",
     "events": "/bots/{bot}/events/?page=50",
     "new_bot": "/bots/new/",
     "ranking": "/ranking/",
@@ -28,12 +31,15 @@ PATHS: Final = {
     "orders": "/orders/",
     "orders_last": "/orders/?page=1900",
     "orders_filtered": "/orders/?state=filled&side=ask",
+    "orders_of_coin": "/orders/?market=C042&first=2020-01-01",
     "fills": "/fills/",
     "profit": "/profit/",
     "accounts": "/accounts/",
     "notify": "/notify/",
     "look": "/look/",
     "stop": "/stop/",
+    "security": "/security/",
+    "password": "/password/",
 }
 PLAIN: Final = "/look/"
 
