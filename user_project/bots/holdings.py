@@ -62,11 +62,10 @@ class Holding:
 
 def holdings(*, bots: BotQuerySet) -> list[Holding]:
     """Return what *bots* hold, in their order; two queries however many they are."""
+    # The rounds last: one that opens meanwhile is not missed, as a stop must not.
+    rows = list(bots.select_related(None).values_list(*BOT_COLUMNS))
     rounds = _rounds(bots)
-    return [
-        _holding(row, rounds.get(row[0], NO_ROUND))
-        for row in bots.select_related(None).values_list(*BOT_COLUMNS)
-    ]
+    return [_holding(row, rounds.get(row[0], NO_ROUND)) for row in rows]
 
 
 def holding_of(*, bot: Bot, cycle: Cycle | None) -> Holding:
