@@ -213,6 +213,7 @@ class _Life:
             yield entry(
                 fill=fill,
                 cycle=cycle,
+                owner_id=cycle.bot.owner_id,
                 account=account,
                 currency="KRW",
                 amount=amount,

@@ -124,6 +124,7 @@ def make_fill(order: Order, **options: Any) -> Fill:
     LedgerEntry.objects.create(
         fill=fill,
         cycle=order.cycle,
+        owner=order.bot.owner,
         account=LedgerEntry.Account.CASH,
         currency="KRW",
         amount=Decimal("-200100"),

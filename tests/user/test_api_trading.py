@@ -420,6 +420,7 @@ def traded(story: Bot) -> Bot:
         LedgerEntry.objects.create(
             fill=fill,
             cycle=cycle,
+            owner=cycle.bot.owner,
             account=account,
             currency="KRW",
             amount=amount,

@@ -66,6 +66,7 @@ class TestAudit:
             (lambda: LedgerEntry.objects.first().delete(), "I6"),
             (lambda: Cycle.objects.update(profit=1), "I6"),
             (lambda: LedgerEntry.objects.update(at=timezone.now()), "I6"),
+            (lambda: LedgerEntry.objects.update(owner=make_user("bert")), "I6"),
             (
                 lambda: Order.objects.filter(stage=2).update(
                     state="unknown", created_at=timezone.now() - timedelta(hours=1)

@@ -141,7 +141,13 @@ def test_todays_profit_begins_at_korean_midnight() -> None:
         cycle = make_cycle(make_bot(owner))
         fill = make_fill(make_order(cycle, side="ask"), traded_at=at)
         LedgerEntry.objects.create(
-            fill=fill, cycle=cycle, account="profit", currency="KRW", amount=-won, at=at
+            fill=fill,
+            cycle=cycle,
+            owner=owner,
+            account="profit",
+            currency="KRW",
+            amount=-won,
+            at=at,
         )
 
     assert pnl.realised_today(now=now, owner=alice) == Decimal(1000)

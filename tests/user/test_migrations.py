@@ -30,6 +30,7 @@ def test_old_bookings_take_the_time_of_their_cause() -> None:
     LedgerEntry.objects.create(
         adjustment=gone,
         cycle=cycle,
+        owner=cycle.bot.owner,
         account="profit",
         currency="KRW",
         amount=Decimal(9),
@@ -41,3 +42,16 @@ def test_old_bookings_take_the_time_of_their_cause() -> None:
 
     times = LedgerEntry.objects.order_by("id").values_list("at", flat=True)
     assert list(times) == [traded_at, gone.at]
+
+
+@pytest.mark.django_db(transaction=True)
+def test_old_bookings_take_the_owner_of_their_bot() -> None:
+    owners = [make_user("alice"), make_user("bert")]
+    for owner in owners:
+        make_fill(make_order(make_cycle(make_bot(owner))))
+
+    call_command("migrate", "bots", "0006", verbosity=0)
+    call_command("migrate", "bots", verbosity=0)
+
+    entries = LedgerEntry.objects.order_by("id").values_list("owner", flat=True)
+    assert list(entries) == [owner.pk for owner in owners]

@@ -189,7 +189,13 @@ def _realise(bot: Bot, *, won: int, days_ago: int = 0) -> None:
     at = timezone.now() - timedelta(days=days_ago)
     fill = make_fill(make_order(cycle, side="ask", stage=0), traded_at=at)
     LedgerEntry.objects.create(
-        fill=fill, cycle=cycle, account="profit", currency="KRW", amount=-won, at=at
+        fill=fill,
+        cycle=cycle,
+        owner=bot.owner,
+        account="profit",
+        currency="KRW",
+        amount=-won,
+        at=at,
     )
 
 

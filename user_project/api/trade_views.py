@@ -97,7 +97,7 @@ class LedgerViewSet(mixins.ListModelMixin, viewsets.GenericViewSet[Any]):
 
     def get_queryset(self) -> QuerySet[LedgerEntry]:
         """Only bookings of the caller's bots."""
-        rows = LedgerEntry.objects.filter(cycle__bot__owner_id=self.request.user.pk)
+        rows = LedgerEntry.objects.filter(owner_id=self.request.user.pk)
         wanted = asked(BotFilter, self.request)
         return rows.filter(
             **{f"cycle__{name}": value for name, value in wanted.items()}

@@ -80,6 +80,7 @@ def _book(*, cycle: Cycle, kind: Adjustment.Kind, volume: Decimal, by: Any) -> N
         LedgerEntry(
             adjustment=adjustment,
             cycle=cycle,
+            owner_id=cycle.bot.owner_id,
             account=leg.account,
             currency=leg.currency,
             amount=leg.amount,

@@ -13,7 +13,7 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Final
 
-from django.db.models import Count, Q, Sum
+from django.db.models import Count, F, Q, Sum
 from django.db.models.functions import Coalesce
 
 from common.money import plain
@@ -123,7 +123,7 @@ def _filled(cycle: Cycle, side: Side) -> Decimal:
 
 
 def _ledger(cycles: Iterable[Cycle]) -> Iterator[Finding]:
-    """I6: bookings sum to zero in each currency at their cause's time, rounds as well."""
+    """I6: bookings sum to zero in each currency, for the bot's owner, at their time."""
     entries = LedgerEntry.objects.filter(cycle__in=[c.pk for c in cycles])
     sums = (
         entries.values("fill_id", "adjustment_id", "currency")
@@ -136,6 +136,9 @@ def _ledger(cycles: Iterable[Cycle]) -> Iterator[Finding]:
         yield Finding(code="I6", subject=subject, text=text)
     for entry in entries.exclude(at=Coalesce("fill__traded_at", "adjustment__at")):
         text = f"booked at {entry.at:%m-%d %H:%M:%S}, which is not when it happened"
+        yield Finding(code="I6", subject=f"entry {entry.pk}", text=text)
+    for entry in entries.exclude(owner=F("cycle__bot__owner")):
+        text = "booked for somebody who does not own the bot"
         yield Finding(code="I6", subject=f"entry {entry.pk}", text=text)
     for cycle in cycles:
         booked = entries.filter(cycle=cycle, currency="KRW", account="profit")

@@ -174,6 +174,7 @@ def _book_trade(*, order: Order, cycle: Cycle, trade: Trade, fee: Decimal) -> No
         LedgerEntry(
             fill=fill,
             cycle=cycle,
+            owner_id=order.bot.owner_id,
             account=leg.account,
             currency=leg.currency,
             amount=leg.amount,

@@ -127,7 +127,7 @@ def realised_today(*, now: datetime, owner: Any = None) -> Decimal:
         account=LedgerEntry.Account.PROFIT, currency="KRW"
     )
     if owner is not None:
-        entries = entries.filter(cycle__bot__owner=owner)
+        entries = entries.filter(owner=owner)
     total = entries.filter(at__gte=since).aggregate(total=Sum("amount"))["total"]
     return -total if total else Decimal(0)
 
@@ -184,7 +184,7 @@ def _entries(
 ) -> QuerySet[LedgerEntry]:
     """Return the bookings of these Korean days in won."""
     found = LedgerEntry.objects.filter(
-        account__in=accounts, cycle__bot__owner=owner, currency="KRW"
+        account__in=accounts, owner=owner, currency="KRW"
     ).order_by()
     if first is not None:
         found = found.filter(at__gte=midnight(first))

@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from django.core.paginator import Paginator
 
-MOST: Final = 5000
+MOST: Final = 1000
 """Rows that can be paged through, newest first; older ones are narrowed to or taken as a
 file. Counting and skipping 100,000 rows would cost more than the page."""
 

@@ -77,6 +77,10 @@ class Cycle(models.Model):
                 condition=Q(volume__gte=0), name="cycle_volume_not_negative"
             ),
         )
+        indexes = (
+            # What a bot has earned in all, without reading a single round.
+            models.Index(fields=("bot",), include=("profit",), name="cycle_earned"),
+        )
 
     def __str__(self) -> str:
         return f"{self.bot.name} {self.seq}회차"
@@ -160,6 +164,7 @@ class Order(models.Model):
             models.Index(fields=("state", "looked_up_at")),
             models.Index(fields=("-created_at", "id")),
             models.Index(fields=("bot", "-created_at")),
+            models.Index(fields=("market", "-created_at", "id")),
         )
 
     def __str__(self) -> str:
@@ -263,12 +268,20 @@ class LedgerEntry(models.Model):
         related_name="entries",
     )
     cycle = models.ForeignKey(Cycle, on_delete=models.PROTECT, related_name="entries")
+    owner = models.ForeignKey(
+        settings.AUTH_USER_MODEL,
+        on_delete=models.PROTECT,
+        related_name="+",
+        db_index=False,
+        verbose_name="소유자",
+    )
+    """The bot's. With `at` it lets one index answer what somebody earned, which every
+    look at the home page asks: neither rounds nor causes have to be looked up."""
     account = models.CharField("계정", max_length=8, choices=Account)
     currency = models.CharField("통화", max_length=20)
     amount = columns.won("금액")
     at = models.DateTimeField("시각")
-    """When its fill was traded or its adjustment made: what a day earned is asked for
-    on every look at the home page, and shall not have to look the causes up."""
+    """When its fill was traded or its adjustment made."""
 
     class Meta:
         verbose_name = "원장"
@@ -283,7 +296,7 @@ class LedgerEntry(models.Model):
         indexes = (
             models.Index(
                 fields=("account", "at"),
-                include=("cycle", "amount"),
+                include=("owner", "cycle", "amount"),
                 condition=Q(account__in=("profit", "fee"), currency="KRW"),
                 name="ledger_earned",
             ),
