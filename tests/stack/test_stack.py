@@ -15,6 +15,7 @@ import requests
 from deploy.environments import SIDES
 from deploy.runs import AlreadyRunning
 from deploy.stack import Stack
+from tests.stack import tides
 from tests.stack.outages import outage
 
 CELERYS_LAST_WORDS = ("", "worker: Warm shutdown (MainProcess)")
@@ -105,7 +106,7 @@ def test_every_line_of_central_is_json_without_a_secret(
         (first, *_) = (one for one in told if one["event"] == "market.run.published")
         assert first["task"] == "market.run_pipeline"
         assert first["run_id"].endswith("-1")
-        assert first["coins_ok"] > 100
+        assert first["coins_ok"] == tides.COINS
 
 
 def test_two_beats_start_each_run_once(stack: Stack) -> None:
