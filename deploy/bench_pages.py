@@ -13,6 +13,7 @@ from typing import Final
 from deploy import bench_parts
 from deploy.bench import Figure
 from deploy.bench_pages_browser import chart_figures, live_figures
+from deploy.bench_pages_data import MARKETS
 from deploy.bench_pages_world import BOTS, EVENTS, ORDERS, Pages, pages
 from deploy.bench_parts import Step
 
@@ -31,7 +32,7 @@ PATHS: Final = {
     "orders": "/orders/",
     "orders_last": "/orders/?page=1900",
     "orders_filtered": "/orders/?state=filled&side=ask",
-    "orders_of_coin": "/orders/?market=C042&first=2020-01-01",
+    "orders_of_coin": "/orders/?market={coin}&first=2020-01-01",
     "fills": "/fills/",
     "profit": "/profit/",
     "accounts": "/accounts/",
@@ -60,7 +61,7 @@ def page_figures(step: Step, world: Pages, /, *, about: str) -> list[Figure]:
     found = []
     for name, path in PATHS.items():
         step(f"pages: {name}")
-        times = _times(world, path.format(bot=world.bots[0]))
+        times = _times(world, path.format(bot=world.bots[0], coin=MARKETS[42]))
         for share in (50, 95):
             figure = Figure(
                 name=f"page_{name}_p{share}_ms",

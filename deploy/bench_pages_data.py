@@ -19,9 +19,11 @@ from typing import Any, Final
 
 import django
 
+from deploy.simulator.market.names import coins
 from deploy.user_bots import write
 
-MARKETS: Final = [f"KRW-C{number:03d}" for number in range(100)]
+MARKETS: Final = [f"KRW-{coin.code}" for coin in coins(100)]
+RANKED: Final = 50
 PRICE: Final = Decimal(1000)
 STAGES: Final = 5
 PER_ROUND: Final = 10
@@ -49,6 +51,7 @@ def fill(
             "bots": [_bot(number) for number in range(bots)],
         }
     )
+    _rank()
     _owner(password)
     life = _Life(bots=[_models().Bot.objects.get(pk=pk) for pk in told["bots"]])
     life.write_rounds(each=max(orders // PER_ROUND // bots, 1))
@@ -75,6 +78,32 @@ def _owner(password: str) -> None:
     owner = users.get(username="owner")
     owner.set_password(password)
     owner.save()
+
+
+def _rank() -> None:
+    """Give central's answer the ranking that pages show and look names up in."""
+    snapshots = import_module("user_project.central_api.models").CentralSnapshot
+    (snapshot,) = snapshots.objects.all()
+    body = json.loads(snapshot.body)
+    body["recommendations"] = [_coin(rank) for rank in range(1, RANKED + 1)]
+    snapshots.objects.update(body=json.dumps(body))
+
+
+def _coin(rank: int) -> dict[str, Any]:
+    scores = ("technical", "volume", "volatility", "risk")
+    reason = {"code": "UP", "ko": "거래가 늘었습니다.", "en": "More trades."}
+    metrics = ("rsi", "atr", "turnover", "spread", "momentum", "drawdown")
+    return {
+        "rank": rank,
+        "symbol": MARKETS[-rank],
+        "korean_name": MARKETS[-rank],
+        "english_name": MARKETS[-rank],
+        "price": str(PRICE),
+        "score": f"{100 - rank}.5",
+        "scores": dict.fromkeys(scores, "61.5"),
+        "reasons": [reason] * 3,
+        "metrics": dict.fromkeys(metrics, "1.25"),
+    }
 
 
 def _models() -> Any:

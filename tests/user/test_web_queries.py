@@ -28,14 +28,14 @@ from user_project.stream.figures import holdings
 
 pytestmark = pytest.mark.django_db
 QUERIES = {
-    "/": 23,
-    "/bots/{bot}/": 14,
+    "/": 16,
+    "/bots/{bot}/": 13,
     "/bots/{bot}/events/": 8,
     "/bots/{bot}/options/": 9,
     "/bots/{bot}/live/": 6,
     "/bots/{bot}/chart.json": 9,
-    "/bots/new/": 10,
-    "/ranking/": 9,
+    "/bots/new/": 9,
+    "/ranking/": 8,
     "/central/": 6,
     "/orders/": 8,
     "/fills/": 8,
@@ -53,7 +53,8 @@ QUERIES = {
 
 
 @pytest.fixture
-def alice(monkeypatch: pytest.MonkeyPatch) -> SimpleNamespace:
+def alice(monkeypatch: pytest.MonkeyPatch, settings: Any) -> SimpleNamespace:
+    settings.CENTRAL_API_URL, settings.CENTRAL_API_KEY = "http://127.0.0.1:9", "none"
     quiet = QuietExchange(now=timezone.now())
     for module in (services, quotes):
         monkeypatch.setattr(module, "adapter_for", lambda *, account: quiet)

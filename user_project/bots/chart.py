@@ -10,6 +10,7 @@ from typing import Any, Final
 
 from django.core.cache import cache
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_noop as _noop
 
 from common.money import plain
 from user_project.accounts.services import AccountProblem, adapter_for
@@ -26,6 +27,9 @@ COUNT: Final = 400
 NUMBERS: Final = ("opened", "high", "low", "closed", "volume")
 KEPT: Final = timedelta(seconds=20)
 """Open pages share what was read; the newest price comes from elsewhere."""
+UNREAD_KEPT: Final = timedelta(seconds=5)
+"""Nor does every page ask again for what the exchange just refused."""
+UNREAD: Final = _noop("거래소에서 캔들을 받지 못했습니다. 잠시 뒤 다시 시도합니다.")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,12 +85,13 @@ def _candles(bot: Bot, *, market: str, unit: int) -> tuple[list[Candle], str]:
     key = f"candles:{bot.account.base_url}:{market}:{unit}"
     known = cache.get(key)
     if known is not None:
-        return [_read(row) for row in known], ""
+        return [_read(row) for row in known], "" if known else _(UNREAD)
     try:
         adapter = adapter_for(account=bot.account)
         found = adapter.get_candles(market=market, unit=unit, count=COUNT)
     except (AccountProblem, ExchangeError):
-        return [], _("거래소에서 캔들을 받지 못했습니다. 잠시 뒤 다시 시도합니다.")
+        cache.set(key, [], UNREAD_KEPT.total_seconds())
+        return [], _(UNREAD)
     cache.set(key, [_written(candle) for candle in found], KEPT.total_seconds())
     return found, ""
 

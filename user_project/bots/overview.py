@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -112,18 +112,25 @@ class Brief:
     """What one bot adds to the totals; in KRW."""
 
     holding: Holding
+    quote: PriceQuote | None
+    """Of the holding's coin."""
     worth: Valuation
     realised_profit: Decimal
 
 
 def briefs(*, bots: BotQuerySet) -> list[Brief]:
     """Value all *bots*, without what their pages show besides."""
-    held = holdings(bots=bots)
+    return _valued(holdings(bots=bots), earned=_earned(bots))
+
+
+def _valued(
+    held: Sequence[Holding], /, *, earned: Mapping[UUID, Decimal]
+) -> list[Brief]:
     quotes = quotes_of(holdings=held)
-    earned = _earned(bots)
     return [
         Brief(
             holding=holding,
+            quote=quote,
             worth=holding.worth(quote.price if quote else None),
             realised_profit=earned.get(holding.bot_id, Decimal(0)),
         )
@@ -137,30 +144,49 @@ def bot_view(*, bot: Bot, now: datetime) -> BotView:
     return bot_views(bots=[bot], now=now)[0]
 
 
-def bot_views(*, bots: Sequence[Bot], now: datetime) -> list[BotView]:
+def bot_views(
+    *, bots: Sequence[Bot], now: datetime, told: Sequence[Brief] = ()
+) -> list[BotView]:
     """Collect what the pages show of some bots.
 
-    As many queries for many as for one, and one look at Redis per exchange.
+    As many queries for many as for one, and one look at Redis per exchange. Prices and
+    earnings *told* already are not asked for again.
     """
     rounds_of = rounds.open_rounds(bots=bots)
     buys = _buys(rounds_of.values())
-    earned = _earned(bots)
-    held = {b.pk: holding_of(bot=b, cycle=rounds_of.get(b.pk)) for b in bots}
-    quotes = quotes_of(holdings=list(held.values()))
     gates = _reentry_prices([bot for bot in bots if bot.pk not in rounds_of])
+    held = [holding_of(bot=b, cycle=rounds_of.get(b.pk)) for b in bots]
+    found = _again(held, told) if told else _valued(held, earned=_earned(bots))
     return [
         _view(
             bot,
             cycle=(cycle := rounds_of.get(bot.pk)),
             buys=buys[cycle.pk] if cycle else (),
-            holding=held[bot.pk],
-            quote=quotes.get(bot.pk),
-            earned=earned.get(bot.pk, Decimal(0)),
+            brief=brief,
             gate=gates.get(bot.pk),
             now=now,
         )
-        for bot in bots
+        for bot, brief in zip(bots, found, strict=True)
     ]
+
+
+def _again(held: Sequence[Holding], told: Sequence[Brief], /) -> list[Brief]:
+    """Value what is held now; a bot that has chosen another coin since has no price."""
+    known = {brief.holding.bot_id: brief for brief in told}
+    quotes = {h.bot_id: known[h.bot_id].quote for h in held}
+    return [
+        Brief(
+            holding=holding,
+            quote=(quote := _of_coin(holding.market, quotes[holding.bot_id])),
+            worth=holding.worth(quote.price if quote else None),
+            realised_profit=known[holding.bot_id].realised_profit,
+        )
+        for holding in held
+    ]
+
+
+def _of_coin(market: str, quote: PriceQuote | None, /) -> PriceQuote | None:
+    return quote if quote is not None and quote.market == market else None
 
 
 def _buys(cycles: Iterable[Cycle], /) -> dict[UUID, list[Order]]:
@@ -182,14 +208,13 @@ def _view(
     *,
     cycle: Cycle | None,
     buys: Sequence[Order],
-    holding: Holding,
-    quote: PriceQuote | None,
-    earned: Decimal,
+    brief: Brief,
     gate: Decimal | None,
     now: datetime,
 ) -> BotView:
     stages = _stage_views(cycle, buys) if cycle else ()
-    rules, worth = _rules(cycle), holding.worth(quote.price if quote else None)
+    holding, quote, worth = brief.holding, brief.quote, brief.worth
+    rules = _rules(cycle)
     ways = exits.exits_of(bot=bot, cycle=cycle, now=now) if cycle else exits.Exits()
     waiting = [stage.price for stage in stages if stage.state in ("waiting", "resting")]
     return BotView(
@@ -215,7 +240,7 @@ def _view(
         unrealised=worth.unrealised,
         unrealised_rate=worth.rate,
         next_buy_price=max(waiting, default=None),
-        realised_profit=earned,
+        realised_profit=brief.realised_profit,
         reason_text=wording.reason_text(Why(bot.reason)),
     )
 
@@ -240,7 +265,10 @@ def _stage_views(cycle: Cycle, buys: Sequence[Order], /) -> list[StageView]:
 
 def central_view(*, now: datetime) -> CentralView:
     """Say how fresh the last good analysis is."""
-    snapshot = latest_snapshot()
+    return _central_view(latest_snapshot(), now=now)
+
+
+def _central_view(snapshot: CentralSnapshot | None, /, *, now: datetime) -> CentralView:
     fresh = freshness(snapshot=snapshot, now=now)
     return CentralView(
         level=fresh.level,
@@ -298,7 +326,7 @@ def recommendations_view(
     """Return the last good ranking with its age; empty when none was ever pulled."""
     snapshot = latest_snapshot()
     ranked = snapshot.bundle.recommendations if snapshot else None
-    return central_view(now=now), list(ranked or ())[:limit]
+    return _central_view(snapshot, now=now), list(ranked or ())[:limit]
 
 
 def _stage_view(

@@ -23,18 +23,19 @@ class Step:
     done: bool
     text: str
     address: str
-    needed: bool = True
-    """The list goes away without it too: trading works without it."""
 
 
 def first_steps(*, owner: Any, central: CentralView) -> Sequence[Step]:
-    """Return the steps in their order; nothing when all that are needed are done."""
+    """Return the steps in their order; nothing when all that trading needs are done."""
     accounts = ExchangeAccount.objects.for_user(owner)
     bots = Bot.objects.for_user(owner)
-    orders = Order.objects.filter(bot__in=bots)
-    steps = (
+    has_ordered = Order.objects.filter(bot__in=bots).exists()
+    has_central = bool(settings.CENTRAL_API_URL and settings.CENTRAL_API_KEY)
+    if has_ordered and has_central and central.data_as_of is not None:
+        return ()  # who has ordered has an account and a bot: nothing else to ask for
+    return (
         Step(
-            done=bool(settings.CENTRAL_API_URL and settings.CENTRAL_API_KEY),
+            done=has_central,
             text=_("본사 주소와 키를 .env.user에 넣기"),
             address=reverse("central-status"),
         ),
@@ -52,9 +53,7 @@ def first_steps(*, owner: Any, central: CentralView) -> Sequence[Step]:
             done=notified_at_all(owner=owner),
             text=_("알림 대상을 추가하고 시험 알림 보내기 (선택)"),
             address=reverse("notify"),
-            needed=False,
         ),
         Step(done=bots.exists(), text=_("첫 봇 만들기"), address=reverse("new-bot")),
-        Step(done=orders.exists(), text=_("첫 매수"), address=reverse("orders")),
+        Step(done=has_ordered, text=_("첫 매수"), address=reverse("orders")),
     )
-    return () if all(step.done for step in steps if step.needed) else steps

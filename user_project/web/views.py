@@ -53,14 +53,14 @@ def home(request: HttpRequest) -> HttpResponse:
     central, ranking = overview.recommendations_view(now=now)
     names = {coin.symbol: coin.korean_name for coin in ranking}
     events = BotEvent.objects.filter(bot__owner=owner).select_related("bot")
-    earned, line = _equity(owner, now)
+    today, earned, line = _equity(owner, now)
     context = {
         "central": central,
         "assets": assets_of(owner=owner),
         "earned": earned,
         "equity": line,
         "steps": first_steps(owner=owner, central=central),
-        "today": pnl.realised_today(now=now, owner=owner),
+        "today": today,
         "events": events[:SHOWN_ON_HOME],
         **_cards(request, names=names, now=now),
     }
@@ -77,7 +77,7 @@ def _cards(
     chosen = choose(briefs, sort=sort, shown=shown)
     page = Paginator(chosen, CARDS_A_PAGE).get_page(request.GET.get("page"))
     rows = bots.select_related("account").in_bulk(list(page))
-    views = overview.bot_views(bots=[rows[pk] for pk in page], now=now)
+    views = overview.bot_views(bots=[rows[pk] for pk in page], now=now, told=briefs)
     return {
         "page": page,
         "cards": [make_card(view=view, names=names) for view in views],
@@ -90,14 +90,15 @@ def _cards(
     }
 
 
-def _equity(owner: Any, now: datetime, /) -> tuple[Decimal, Line | None]:
-    """Return what was earned in the last days, and the line that adds it up."""
+def _equity(owner: Any, now: datetime, /) -> tuple[Decimal, Decimal, Line | None]:
+    """Return what was earned today and in the last days, and the line adding it up."""
     today = now.astimezone(pnl.KST).date()
     first = today - timedelta(days=EQUITY_DAYS - 1)
     by_day = pnl.profit_by_day(owner=owner, first=first, last=today)
     days = [first + timedelta(days=n) for n in range(EQUITY_DAYS)]
     sums = list(accumulate(by_day.get(day, Decimal(0)) for day in days))
-    return sums[-1], draw_line(sums) if by_day else None
+    line = draw_line(sums) if by_day else None
+    return by_day.get(today, Decimal(0)), sums[-1], line
 
 
 @owner_page(*LOOKS)
