@@ -62,28 +62,19 @@ def report(
     return found.sorted()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Span:
-    """Some Korean days from every side; `report` in one query instead of three."""
-
-    days: dict[date, Decimal]
-    """Profit of each day on which there was any."""
-    coins: list[PnlRow]
-    bots: list[PnlRow]
-
-
-def span(*, owner: Any, shown: tuple[date, date], summed: tuple[date, date]) -> Span:
-    """Return the days *shown*, and coins and bots over the days *summed* within them."""
-    days: dict[date, Decimal] = defaultdict(Decimal)
+def by_coin_and_bot(
+    *, owner: Any, first: date, last: date
+) -> tuple[list[PnlRow], list[PnlRow]]:
+    """Return two reports over the same Korean days for one query."""
     coins, bots = _Rows(), _Rows()
-    for day, market, bot, name, account, total in _cells_of(owner, *shown):
+    keyed = _entries(owner, ("profit", "fee"), first=first, last=last).values_list(
+        "cycle__market", "cycle__bot_id", "cycle__bot__name", "account"
+    )
+    for market, bot, name, account, total in keyed.annotate(total=Sum("amount")):
         is_profit = account == "profit"
-        if is_profit:
-            days[day] -= total
-        if summed[0] <= day <= summed[1]:
-            coins.add(market, market, total, is_profit=is_profit)
-            bots.add(str(bot), name, total, is_profit=is_profit)
-    return Span(days=dict(days), coins=coins.sorted(), bots=bots.sorted())
+        coins.add(market, market, total, is_profit=is_profit)
+        bots.add(str(bot), name, total, is_profit=is_profit)
+    return coins.sorted(), bots.sorted()
 
 
 class _Rows:
@@ -166,17 +157,6 @@ def _sums(
     entries = _entries(owner, ("profit", "fee"), first=first, last=last)
     keyed: Any = entries.annotate(key=key).annotate(name=name)
     yield from keyed.values("account", "key", "name").annotate(total=Sum("amount"))
-
-
-def _cells_of(
-    owner: Any, first: date, last: date, /
-) -> Iterator[tuple[date, str, Any, str, str, Decimal]]:
-    """Yield day, market, bot, its name, account and sum."""
-    entries = _entries(owner, ("profit", "fee"), first=first, last=last)
-    keyed: Any = entries.annotate(key=TruncDate("at", tzinfo=KST))
-    yield from keyed.values_list(
-        "key", "cycle__market", "cycle__bot_id", "cycle__bot__name", "account"
-    ).annotate(total=Sum("amount"))
 
 
 def _entries(

@@ -18,7 +18,7 @@ from user_project.bots.pnl import GroupBy, PnlRow
 from user_project.web.drawing import Bar, draw_bars
 from user_project.web.pages import LOOKS, owner_page, show
 
-BACK: Final = 366
+BACK: Final = timedelta(days=366)
 SHOWN_ROWS: Final = 30
 """Coins and bots in a table; all of them are in the CSV."""
 WEEKDAYS: Final = (_("일"), _("월"), _("화"), _("수"), _("목"), _("금"), _("토"))
@@ -47,22 +47,26 @@ def profit(
     start, end = weeks[0][0], weeks[-1][-1]
     last = _after(first) - timedelta(days=1)
     owner: Any = request.user
-    found = pnl.span(owner=owner, shown=(start, end), summed=(first, last))
-    closed, won = pnl.closed_rounds(owner=request.user, first=first, last=last)
+    until = min(last, today)
+    by_day = pnl.profit_by_day(
+        owner=owner, first=min(start, until - BACK), last=max(end, until)
+    )
+    coins, bots = pnl.by_coin_and_bot(owner=owner, first=first, last=last)
+    closed, won = pnl.closed_rounds(owner=owner, first=first, last=last)
     return show(
         request,
         "web/profit.html",
         first=first,
         closed=closed,
         won=Decimal(won) / closed if closed else None,
-        charts=_charts(request, until=min(last, today)),
-        weeks=[_week(week, found.days, first) for week in weeks],
-        total=sum((row.profit for row in found.coins), Decimal(0)),
-        fees=sum((row.fees for row in found.coins), Decimal(0)),
-        coins=found.coins[:SHOWN_ROWS],
-        bots=found.bots[:SHOWN_ROWS],
-        hidden_coins=max(len(found.coins) - SHOWN_ROWS, 0),
-        hidden_bots=max(len(found.bots) - SHOWN_ROWS, 0),
+        charts=_charts(by_day, until=until),
+        weeks=[_week(week, by_day, first) for week in weeks],
+        total=sum((row.profit for row in coins), Decimal(0)),
+        fees=sum((row.fees for row in coins), Decimal(0)),
+        coins=coins[:SHOWN_ROWS],
+        bots=bots[:SHOWN_ROWS],
+        hidden_coins=max(len(coins) - SHOWN_ROWS, 0),
+        hidden_bots=max(len(bots) - SHOWN_ROWS, 0),
         before=_before(first),
         after=_after(first) if _after(first) <= today else None,
         today=today,
@@ -94,11 +98,8 @@ class Chart:
     bars: list[Bar]
 
 
-def _charts(request: HttpRequest, /, *, until: date) -> list[Chart]:
+def _charts(by_day: Mapping[date, Decimal], /, *, until: date) -> list[Chart]:
     """Return the last 30 days, 12 weeks and 12 months up to *until*."""
-    first = until - timedelta(days=BACK)
-    owner: Any = request.user
-    by_day = pnl.profit_by_day(owner=owner, first=first, last=until)
     days = [until - timedelta(days=n) for n in range(29, -1, -1)]
     weeks = [until - timedelta(days=7 * n) for n in range(11, -1, -1)]
     return [
@@ -124,14 +125,12 @@ def _months(until: date, /) -> list[tuple[str, date, date]]:
 def _bars(
     by_day: Mapping[date, Decimal], spans: Sequence[tuple[str, date, date]], /
 ) -> list[Bar]:
-    sums = [
-        (
-            label,
-            sum((p for day, p in by_day.items() if first <= day <= last), Decimal(0)),
-        )
-        for label, first, last in spans
-    ]
-    return draw_bars(sums)
+    return draw_bars([(label, _sum(by_day, *days)) for label, *days in spans])
+
+
+def _sum(by_day: Mapping[date, Decimal], first: date, last: date, /) -> Decimal:
+    days = (first + timedelta(days=n) for n in range((last - first).days + 1))
+    return sum((by_day.get(day, Decimal(0)) for day in days), Decimal(0))
 
 
 def _first(year: int, month: int, /) -> date:
