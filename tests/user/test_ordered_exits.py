@@ -86,6 +86,27 @@ def test_a_stop_decided_meanwhile_does_not_take_the_order_back(
     assert (cycle.state, cycle.exit_reason) == ("closed", "emergency")
 
 
+def test_a_first_buy_committed_while_the_switch_is_turned_is_sold_too(
+    floor: Floor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    original = switches.set_kill_switch
+    assert not floor.bot.cycles.exists()
+
+    def late(**arguments: Any) -> None:
+        floor.run_often(4)
+        original(**arguments)
+
+    monkeypatch.setattr(switches, "set_kill_switch", late)
+    stop = emergency.stop_everything(
+        owner=floor.bot.owner, sell_all=True, by=None, now=floor.clock()
+    )
+    floor.run_often(8)
+
+    cycle = floor.bot.cycles.get()
+    assert (cycle.state, cycle.exit_reason) == ("closed", "emergency")
+    assert stop.effects[0]["sells"]
+
+
 def test_a_finishing_bot_tells_of_the_sale_once(floor: Floor) -> None:
     floor.run_often(4)
     services.finish_bot(bot=floor.bot, now=floor.clock())

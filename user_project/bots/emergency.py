@@ -102,15 +102,17 @@ def stop_everything(
 ) -> EmergencyStop:
     """Turn the kill switch of the scope, withdraw all buys, with *sell_all* sell.
 
-    The bots' workers carry it out; see `results`.
+    The bots' workers carry it out; see `results`. What happens to a bot is decided with
+    its row locked and the switches on: a first buy committed meanwhile is sold, too.
     """
-    effects = preview_stop(owner=owner, account=account, sell_all=sell_all)
     for target in _switches(owner, account):
         switches.set_kill_switch(
             target=target, on=True, reason=_("비상 정지"), by=by, now=now
         )
-    for effect in effects:
-        _stop(bot_id=effect.bot_id, sell=effect.sells, now=now)
+    effects = [
+        _stop(bot_id=bot_id, sell_all=sell_all, now=now)
+        for bot_id in _bots(owner, account).values_list("pk", flat=True)
+    ]
     return EmergencyStop.objects.create(
         owner=owner,
         account=account,
@@ -216,11 +218,13 @@ def _effect(held: _Held, /, *, sell_all: bool) -> Effect:
     )
 
 
-def _stop(*, bot_id: UUID, sell: bool, now: datetime) -> None:
+def _stop(*, bot_id: UUID, sell_all: bool, now: datetime) -> Effect:
     with transaction.atomic():
         bot = Bot.objects.select_for_update().get(pk=bot_id)
+        (held,) = _held(Bot.objects.filter(pk=bot_id))
+        effect = _effect(held, sell_all=sell_all)
         try:
-            if sell:
+            if effect.sells:
                 services.stop_and_sell(bot=bot, now=now, reason=ExitReason.EMERGENCY)
             elif bot.state in BUYING:
                 services.pause_bot(bot=bot, now=now)
@@ -232,6 +236,7 @@ def _stop(*, bot_id: UUID, sell: bool, now: datetime) -> None:
         except BotProblem:
             # Moved on meanwhile; the kill switch holds whatever it does.
             Bot.objects.filter(pk=bot_id).update(next_tick_at=now)
+    return effect
 
 
 def _result(row: _Held, /, *, sells: bool) -> Result:
