@@ -10,6 +10,7 @@ from zoneinfo import ZoneInfo
 from django import template
 from django.conf import settings
 from django.utils import timezone
+from django.utils.html import format_html
 from django.utils.translation import get_language
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy as _lazy
@@ -162,6 +163,14 @@ def coordinate(value: float | Decimal) -> str:
 def ms(at: datetime) -> int:
     """Return an instant in milliseconds, for the page's own clock."""
     return int(at.timestamp() * 1000)
+
+
+@register.simple_tag(takes_context=True)
+def here(context: template.Context, *names: str) -> str:
+    """Mark a link as that of the present page; *names* are those of its addresses."""
+    match = getattr(context.get("request"), "resolver_match", None)
+    is_here = match is not None and match.url_name in names
+    return format_html(' aria-current="{}"', "page") if is_here else ""
 
 
 @register.simple_tag
