@@ -179,6 +179,40 @@ def test_an_open_page_renews_its_numbers_by_itself(live_server: Any, bot: Bot) -
     assert browse(live_server, walk, locale="ko-KR") == []
 
 
+@pytest.mark.parametrize(
+    ("chosen", "pages", "charts"),
+    [("auto", {9, 16}, {13}), ("15", {3, 4}, {4}), ("60", {1}, {1}), ("off", {0}, {0})],
+)
+def test_an_open_page_asks_as_often_as_the_owner_chose(
+    live_server: Any, bot: Bot, chosen: str, pages: set[int], charts: set[int]
+) -> None:
+    """A little more than a minute of a page and of its chart, without the stream."""
+    asked: list[str] = []
+
+    def note(request: Any) -> None:
+        drawn = "chart.json" in request.url
+        if drawn or request.headers.get("hx-target") == "live":
+            asked.append("chart" if drawn else "page")
+
+    def walk(page: Page) -> None:
+        _log_in(page, live_server.url)
+        page.goto(f"{live_server.url}/look/")
+        page.select_option("select[name=renew]", chosen)
+        page.click("main form button")
+        page.clock.install()
+        page.goto(f"{live_server.url}/bots/{bot.pk}/")
+        page.wait_for_selector("#chart[data-drawn='3']")
+        page.on("request", note)
+        for _ in range(66):
+            page.clock.run_for(1000)
+            while page.locator(".htmx-request").count():
+                page.wait_for_timeout(10)
+
+    assert browse(live_server, walk, locale="ko-KR") == []
+    assert min(pages) <= asked.count("page") <= max(pages)
+    assert min(charts) <= asked.count("chart") <= max(charts)
+
+
 def test_the_phones_clock_may_be_wrong(live_server: Any, bot: Bot) -> None:
     def walk(page: Page) -> None:
         page.clock.set_system_time("2020-01-01T00:00:00Z")

@@ -3,14 +3,15 @@
 "use strict";
 
 (() => {
-  const ASK_MS = 4000; // without the stream
-  const ASK_LESS_MS = 15000; // with it: what nobody tells, such as a waiting reason
+  const ASK_LESS_MS = 15000; // with the stream: what nobody tells, such as a waiting reason
   const GATHER_MS = 120; // changes that come together are shown together
   const SILENT_MS = 40000; // almost three heartbeats
   const OLD_MS = 15000; // three times the interval of prices
   const RETRY_MS = [5000, 10000, 30000, 60000];
 
   const body = document.body;
+  // Without the stream; the owner may want it slower, or not at all.
+  const ASK_MS = { auto: 4000, off: Infinity }[body.dataset.renew] ?? body.dataset.renew * 1000;
   const clock = { offset: Number(body.dataset.now) - Date.now() }; // the phone's may be wrong
   const now = () => Date.now() + clock.offset;
   const asked = new WeakMap();
@@ -132,7 +133,7 @@
   setInterval(() => {
     grow();
     if (source && told > 0 && !streaming()) tellState();
-    const every = streaming() ? ASK_LESS_MS : ASK_MS;
+    const every = streaming() ? Math.max(ASK_LESS_MS, ASK_MS) : ASK_MS;
     for (const part of parts()) {
       if (!asked.has(part)) asked.set(part, performance.now());
       if (performance.now() - asked.get(part) >= every) renew(part);
