@@ -60,6 +60,10 @@ SMALL = """() => {
 """Targets that a thumb misses; links in running text are none."""
 
 
+COME_BACK = "document.dispatchEvent(new Event('visibilitychange'))"
+"""An owner who returns to the tab sees it renewed at once."""
+
+
 @pytest.fixture
 def bot(db: None, monkeypatch: pytest.MonkeyPatch, settings: Any) -> Bot:
     """Alice's running bot, which holds its first stage."""
@@ -211,6 +215,30 @@ def test_an_open_page_asks_as_often_as_the_owner_chose(
     assert browse(live_server, walk, locale="ko-KR") == []
     assert min(pages) <= asked.count("page") <= max(pages)
     assert min(charts) <= asked.count("chart") <= max(charts)
+
+
+def test_the_exchanges_state_is_read_out_only_when_it_changes(
+    live_server: Any, bot: Bot, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    known = prices.all_shared(host="")
+
+    def walk(page: Page) -> None:
+        _log_in(page, live_server.url)
+        state = page.locator(".exchange")
+        expect(state).to_contain_text("연결: 정상")
+        for path in ("/", "/orders/"):  # renewed with the page's own part, and alone
+            monkeypatch.setattr(prices, "all_shared", lambda *, host: known)
+            page.goto(live_server.url + path)
+            with page.expect_response("**"):
+                page.evaluate(COME_BACK)
+            page.wait_for_timeout(1500)  # one beat of its clock
+            expect(page.locator("#said")).to_have_text("")
+            monkeypatch.setattr(prices, "all_shared", lambda *, host: {})
+            page.evaluate(COME_BACK)
+            expect(state).to_contain_text("연결: 확인 안 됨")
+            expect(page.locator("#said")).to_contain_text("연결: 확인 안 됨")
+
+    assert browse(live_server, walk, locale="ko-KR") == []
 
 
 def test_the_phones_clock_may_be_wrong(live_server: Any, bot: Bot) -> None:

@@ -55,7 +55,14 @@
     heard();
     for (const [bot, figures] of Object.entries(JSON.parse(event.data))) {
       for (const box of document.querySelectorAll(`[data-figures="${bot}"]`)) show(box, figures);
+      showAlive(figures.at);
     }
+  }
+
+  // A price that has just come is word from the exchange: its line is as young.
+  function showAlive(at) {
+    const heard = document.querySelector(".exchange [data-at]");
+    if (heard && at > Number(heard.dataset.at)) heard.dataset.at = at;
   }
 
   function show(box, figures) {
@@ -122,7 +129,17 @@
     return words.ageDays.replace("0", Math.floor(seconds / 86400));
   }
 
+  // Read out when it changes, not with every renewal and every second of its age.
+  const lineState = () => document.querySelector(".exchange")?.dataset.state;
+  let said = lineState();
+  function announce() {
+    if (lineState() === said) return;
+    said = lineState();
+    document.getElementById("said").textContent = said;
+  }
+
   function grow() {
+    announce();
     for (const place of document.querySelectorAll("[data-at]")) {
       const passed = Math.max(now() - Number(place.dataset.at), 0);
       place.textContent = age(place, Math.floor(passed / 1000));
