@@ -155,7 +155,9 @@ class Recommendation(_Wire):
     reasons: list[Reason] = []
     """점수의 이유. Why the score is what it is."""
     metrics: dict[str, DecimalText] = {}
-    """지표 값 (이름별). Values of the indicators by name, e.g. rsi."""
+    """지표 값 (이름별), signed_change_rate는 전일대비. Values of the indicators by name,
+    e.g. rsi; signed_change_rate is the change since the close at 09:00 in Korea (ratio),
+    absent when the exchange did not tell it."""
     warnings: list[str] = []
     """경고 코드. Codes of what to be careful about."""
 

@@ -133,6 +133,7 @@ TEMPLATES = [
                 "django.contrib.messages.context_processors.messages",
                 "user_project.web.look.look",
                 "user_project.web.server_stop.server_stop",
+                "user_project.web.exchange.exchange_line",
             ]
         },
     }

@@ -40,6 +40,8 @@ class CoinFacts:
     support: SupportLevels
     turnover_24h: Decimal
     """KRW traded in the last 24 hours."""
+    signed_change_rate: Decimal | None = None
+    """Since the close at 09:00 in Korea, as the exchange tells it; shown, never scored."""
     spread: float | None
     """(best ask - best bid) / mid."""
     spread_ticks: float | None

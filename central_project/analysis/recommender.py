@@ -8,7 +8,7 @@ from decimal import Decimal
 from typing import Final
 
 from central_project.analysis import phrases
-from central_project.analysis.analyzers import CoinAnalyzer, CoinFacts
+from central_project.analysis.analyzers import METRIC_STEP, CoinAnalyzer, CoinFacts
 from central_project.analysis.gates import Gates, InvalidSettings, refusal
 from central_project.analysis.scoring import (
     DEFAULT_WEIGHTS,
@@ -163,9 +163,16 @@ def _recommendation(score: Score, rank: int, /) -> Recommendation:
         score=score.total,
         scores=Scores(**score.by_analyzer),
         reasons=[*_standings(score), *(r for view in views for r in view.reasons)],
-        metrics={name: value for view in views for name, value in view.metrics.items()},
+        metrics={name: value for view in views for name, value in view.metrics.items()}
+        | _day_change(coin),
         warnings=_warnings(score),
     )
+
+
+def _day_change(coin: CoinFacts, /) -> dict[str, Decimal]:
+    """Name the day's change as the exchange does; without one there is no such metric."""
+    rate = coin.signed_change_rate
+    return {} if rate is None else {"signed_change_rate": rate.quantize(METRIC_STEP)}
 
 
 def _standings(score: Score, /) -> list[Reason]:

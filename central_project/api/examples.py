@@ -31,7 +31,7 @@ _RANKED: Final[dict[str, Any]] = {
             "reasons": [
                 {"code": "RSI_LOW", "ko": "RSI 27: 과매도", "en": "RSI 27: oversold"}
             ],
-            "metrics": {"rsi": "27.1"},
+            "metrics": {"rsi": "27.1", "signed_change_rate": "-0.0184"},
             "warnings": [],
         }
     ],

@@ -17,7 +17,7 @@ from central_project.market.source_errors import (
     SourceError,
     UnknownMarket,
 )
-from common.money import to_decimal
+from common.money import NotADecimal, to_decimal
 
 __all__ = [
     "Book",
@@ -37,6 +37,8 @@ BOOK_BATCH: Final = 50
 """Markets per order book call: keeps the address below common length limits."""
 MOST_UNKNOWN: Final = 3
 """Unknown markets that are looked for in one run's order books."""
+MOST_CHANGE: Final = 1_000_000
+"""No coin becomes so many times dearer in a day: such a rate is nonsense."""
 _KST: Final = timedelta(hours=9)
 _CODE: Final = re.compile(r"KRW-[A-Z0-9]{1,20}")
 
@@ -58,6 +60,8 @@ class Ticker:
 
     price: Decimal
     turnover_24h: Decimal
+    signed_change_rate: Decimal | None = None
+    """Since the close at 09:00 in Korea, as a share of it; None when not told."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,6 +135,7 @@ class UpbitSource:
                 row["market"]: Ticker(
                     price=to_decimal(row["trade_price"]),
                     turnover_24h=to_decimal(row["acc_trade_price_24h"]),
+                    signed_change_rate=_rate(row.get("signed_change_rate")),
                 )
                 for row in rows
                 if _is_krw(row) and row["trade_price"]
@@ -239,6 +244,15 @@ def _rows(body: Any, /, *, needed: Iterable[str] = ()) -> list[dict[str, Any]]:
         if not isinstance(row, dict) or not keys <= row.keys():
             raise SourceError(f"{sorted(keys)} expected in {str(row)[:200]}")
     return body
+
+
+def _rate(value: Any, /) -> Decimal | None:
+    """Read what is only shown: nonsense there must not cost the run its prices."""
+    try:
+        rate = to_decimal(value)
+    except NotADecimal:
+        return None
+    return rate if -1 <= rate < MOST_CHANGE else None
 
 
 def _is_krw(row: dict[str, Any], /) -> bool:

@@ -127,7 +127,9 @@ class MemorySource:
         self._check("tickers")
         return {
             market: Ticker(
-                price=price_at(market, self.now), turnover_24h=Decimal(5_000_000_000)
+                price=price_at(market, self.now),
+                turnover_24h=Decimal(5_000_000_000),
+                signed_change_rate=Decimal("0.0125"),
             )
             for market in self.listed
         }

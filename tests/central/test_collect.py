@@ -262,7 +262,8 @@ def test_prices_are_read_again_when_they_are_seconds_old(source: MemorySource) -
     prices = Prices(source, clock=lambda: seconds[0])
     source.now += HOUR
     seconds[0] = 4
-    assert prices.of(BTC) == Ticker(price_at(BTC, NOW), Decimal(5_000_000_000))
+    change = Decimal("0.0125")
+    assert prices.of(BTC) == Ticker(price_at(BTC, NOW), Decimal(5_000_000_000), change)
     seconds[0] = 6
     fresh = prices.of(BTC)
     source.is_down = True

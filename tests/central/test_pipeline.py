@@ -104,6 +104,14 @@ def results(run: AnalysisRun) -> list[object]:
     ]
 
 
+def test_every_ranked_coin_tells_the_days_change(source: MemorySource) -> None:
+    run = run_at(source, NOW)
+
+    metrics = Recommendation.objects.filter(run=run).values_list("metrics", flat=True)
+
+    assert {one["signed_change_rate"] for one in metrics} == {"0.0125"}
+
+
 def test_a_few_coins_are_computed_twice_and_agree(source: MemorySource) -> None:
     run_at(source, NOW)
 

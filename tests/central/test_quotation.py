@@ -329,7 +329,30 @@ def test_tickers_are_exact() -> None:
 
     assert ticker.price == Decimal("0.01234")
     assert ticker.turnover_24h == Decimal("1234567890123.12345678")
+    assert ticker.signed_change_rate is None
     assert wire.query() == {"quote_currencies": ["KRW"]}
+
+
+@pytest.mark.parametrize(
+    ("told", "rate"),
+    [
+        ("-0.0183673469", Decimal("-0.0183673469")),
+        ("0", Decimal(0)),
+        *(("null", None), ('"up"', None), ("[]", None), ("true", None)),
+        *(("-1.5", None), ("1e20", None)),
+    ],
+)
+def test_a_ticker_tells_the_days_change_and_no_nonsense(
+    told: str, rate: Decimal | None
+) -> None:
+    body = (
+        '[{"market":"KRW-BTC","trade_price":1,"acc_trade_price_24h":1,'
+        f'"signed_change_rate":{told}}}]'
+    )
+
+    ticker = source_on(Wire((200, body))).tickers()["KRW-BTC"]
+
+    assert ticker.signed_change_rate == rate
 
 
 @pytest.mark.parametrize(

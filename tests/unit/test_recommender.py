@@ -476,6 +476,19 @@ def test_analyzers_must_match_the_weights() -> None:
         CoinRecommender(analyzers=ANALYZERS[:3], weights=DEFAULT_WEIGHTS, gates=Gates())
 
 
+def test_the_days_change_is_told_as_a_metric_and_scores_nothing() -> None:
+    calm = coin(market="KRW-AAA", signed_change_rate=Decimal("-0.0183673469"))
+    same = dataclasses.replace(calm, market="KRW-BBB", signed_change_rate=Decimal("2"))
+    untold = dataclasses.replace(calm, market="KRW-CCC", signed_change_rate=None)
+
+    first, second, third = real([calm, same, untold]).recommendations
+
+    assert first.metrics["signed_change_rate"] == Decimal("-0.018367")
+    assert second.metrics["signed_change_rate"] == 2
+    assert "signed_change_rate" not in third.metrics
+    assert first.score == second.score == third.score
+
+
 def test_real_analyzers_prefer_the_calm_and_liquid_coin() -> None:
     calm = coin(market="KRW-CALM", series=series(count=2160, volatility=0.003))
     wild_walk = series(count=2160, seed=5, volatility=0.015)

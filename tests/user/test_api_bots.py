@@ -23,6 +23,7 @@ from tests.user.factories import (
 from user_project.bots import quotes, services
 from user_project.bots.models import Bot
 from user_project.central_api.models import CentralSnapshot
+from user_project.trading.orders import PriceQuote
 
 pytestmark = pytest.mark.django_db
 
@@ -46,7 +47,7 @@ def alice(exchange: QuietExchange) -> SimpleNamespace:
     make_snapshot(timezone.now())
     client = Client()
     client.force_login(owner)
-    return SimpleNamespace(owner=owner, client=client)
+    return SimpleNamespace(owner=owner, client=client, exchange=exchange)
 
 
 def post(client: Client, path: str, body: Any = None) -> Any:
@@ -265,6 +266,32 @@ def test_a_bot_shows_its_numbers_with_their_time(
     assert body["take_profit_price"] == "101602000"
     assert [row["state"] for row in body["stages"]] == ["filled", "waiting", "waiting"]
     assert body["cycle"]["plan"]["korean_name"] == "비트코인"
+
+
+@pytest.mark.parametrize(
+    ("close", "told"),
+    [("96000000", "0.05208333"), ("101000000", "0"), (None, None)],
+)
+def test_a_bot_and_a_preview_tell_the_days_change(
+    alice: SimpleNamespace,
+    monkeypatch: pytest.MonkeyPatch,
+    close: str | None,
+    told: str | None,
+) -> None:
+    quote = PriceQuote(
+        market="KRW-BTC",
+        price=Decimal(101_000_000),
+        received_at=timezone.now(),
+        previous_close=None if close is None else Decimal(close),
+    )
+    monkeypatch.setattr(quotes.prices, "all_shared", lambda *, host: {"KRW-BTC": quote})
+    alice.exchange.get_prices = lambda *, markets: {"KRW-BTC": quote}
+    bot = make_story(alice.owner, account=alice.owner.accounts.get())
+
+    status = alice.client.get(f"/api/v1/bots/{bot.pk}").json()
+    preview = post(alice.client, "bots/preview", GOOD).json()
+
+    assert (status["day_change"], preview["day_change"]) == (told, told)
 
 
 @pytest.mark.parametrize(

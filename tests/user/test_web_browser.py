@@ -60,6 +60,10 @@ SMALL = """() => {
 """Targets that a thumb misses; links in running text are none."""
 
 
+COME_BACK = "document.dispatchEvent(new Event('visibilitychange'))"
+"""An owner who returns to the tab sees it renewed at once."""
+
+
 @pytest.fixture
 def bot(db: None, monkeypatch: pytest.MonkeyPatch, settings: Any) -> Bot:
     """Alice's running bot, which holds its first stage."""
@@ -175,6 +179,64 @@ def test_an_open_page_renews_its_numbers_by_itself(live_server: Any, bot: Bot) -
             elsewhere.submit(happen).result()
         page.wait_for_selector("#diary:has-text('방금 일어난 일')")
         assert page.input_value("input[name=amount]") == "12345"
+
+    assert browse(live_server, walk, locale="ko-KR") == []
+
+
+@pytest.mark.parametrize(
+    ("chosen", "pages", "charts"),
+    [("auto", {9, 16}, {13}), ("15", {3, 4}, {4}), ("60", {1}, {1}), ("off", {0}, {0})],
+)
+def test_an_open_page_asks_as_often_as_the_owner_chose(
+    live_server: Any, bot: Bot, chosen: str, pages: set[int], charts: set[int]
+) -> None:
+    """A little more than a minute of a page and of its chart, without the stream."""
+    asked: list[str] = []
+
+    def note(request: Any) -> None:
+        drawn = "chart.json" in request.url
+        if drawn or request.headers.get("hx-target") == "live":
+            asked.append("chart" if drawn else "page")
+
+    def walk(page: Page) -> None:
+        _log_in(page, live_server.url)
+        page.goto(f"{live_server.url}/look/")
+        page.select_option("select[name=renew]", chosen)
+        page.click("main form button")
+        page.clock.install()
+        page.goto(f"{live_server.url}/bots/{bot.pk}/")
+        page.wait_for_selector("#chart[data-drawn='3']")
+        page.on("request", note)
+        for _ in range(66):
+            page.clock.run_for(1000)
+            while page.locator(".htmx-request").count():
+                page.wait_for_timeout(10)
+
+    assert browse(live_server, walk, locale="ko-KR") == []
+    assert min(pages) <= asked.count("page") <= max(pages)
+    assert min(charts) <= asked.count("chart") <= max(charts)
+
+
+def test_the_exchanges_state_is_read_out_only_when_it_changes(
+    live_server: Any, bot: Bot, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    known = prices.all_shared(host="")
+
+    def walk(page: Page) -> None:
+        _log_in(page, live_server.url)
+        state = page.locator(".exchange")
+        expect(state).to_contain_text("연결: 정상")
+        for path in ("/", "/orders/"):  # renewed with the page's own part, and alone
+            monkeypatch.setattr(prices, "all_shared", lambda *, host: known)
+            page.goto(live_server.url + path)
+            with page.expect_response("**"):
+                page.evaluate(COME_BACK)
+            page.wait_for_timeout(1500)  # one beat of its clock
+            expect(page.locator("#said")).to_have_text("")
+            monkeypatch.setattr(prices, "all_shared", lambda *, host: {})
+            page.evaluate(COME_BACK)
+            expect(state).to_contain_text("연결: 확인 안 됨")
+            expect(page.locator("#said")).to_contain_text("연결: 확인 안 됨")
 
     assert browse(live_server, walk, locale="ko-KR") == []
 

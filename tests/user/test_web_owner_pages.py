@@ -364,7 +364,7 @@ def test_nothing_written_into_a_page_may_run(alice: SimpleNamespace, page: str) 
 
 
 def test_theme_and_colours_are_kept_in_the_browser(alice: SimpleNamespace) -> None:
-    chosen = {"theme": "dark", "colours": "world"}
+    chosen = {"theme": "dark", "colours": "world", "renew": "60"}
 
     answer = alice.client.post(reverse("look"), chosen)
     page = _text(alice.client.get(reverse("home")))
@@ -372,16 +372,21 @@ def test_theme_and_colours_are_kept_in_the_browser(alice: SimpleNamespace) -> No
     assert answer.status_code == 302
     assert answer.cookies["dantaro_theme"]["httponly"]
     assert 'data-theme="dark" data-colours="world"' in page
+    assert 'data-renew="60"' in page
+    shown = _text(alice.client.get(reverse("look")))
+    assert '<option value="60" selected>' in shown
 
 
 def test_a_look_that_is_not_offered_is_none(alice: SimpleNamespace) -> None:
     refused = alice.client.post(reverse("look"), {"theme": "pink", "colours": "korea"})
     alice.client.cookies["dantaro_theme"] = '"><script>'
+    alice.client.cookies["dantaro_renew"] = "0"
 
     page = _text(alice.client.get(reverse("home")))
 
     assert refused.status_code == 400
     assert 'data-theme="auto" data-colours="korea"' in page
+    assert 'data-renew="auto"' in page
 
 
 def test_a_new_owner_is_led_to_the_first_bot(

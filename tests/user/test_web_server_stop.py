@@ -44,7 +44,7 @@ def turn(*, on: bool, minutes_ago: int = 0, **options: Any) -> None:
 def banner(page: Any) -> str:
     """Return what the top of a page says, on one line."""
     html = page.content.decode()
-    (top,) = re.findall(r'<p id="central".*?</p>', html, re.DOTALL)
+    (top,) = re.findall(r'<div id="central".*?</div>', html, re.DOTALL)
     return re.sub(r"\s+", " ", unescape(re.sub(r"<[^>]+>", " ", top)))
 
 

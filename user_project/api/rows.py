@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC
-from typing import Any
+from typing import Any, Final
 
 from django.db import models
 from django.utils.translation import gettext_lazy as _
@@ -291,6 +291,9 @@ class PlanRow(serializers.Serializer[Any]):
     )
 
 
+DAY_CHANGE: Final = _("전일대비(비율). 한국 시각 9시의 종가 기준, 모르면 null")
+
+
 class PreviewRow(serializers.Serializer[Any]):
     """What a bot would do now; nothing is stored or sent."""
 
@@ -300,6 +303,7 @@ class PreviewRow(serializers.Serializer[Any]):
     support = DecimalText()
     price = DecimalText()
     price_at = UtcTime()
+    day_change = DecimalText(allow_null=True, shown_places=8, help_text=DAY_CHANGE)
     run_id = serializers.CharField()
     data_as_of = UtcTime()
     stale = serializers.BooleanField()
@@ -330,6 +334,7 @@ class BotStatus(serializers.Serializer[Any]):
     stages = StageRow(many=True)
     price = DecimalText(allow_null=True)
     price_at = UtcTime(allow_null=True)
+    day_change = DecimalText(allow_null=True, shown_places=8, help_text=DAY_CHANGE)
     average = DecimalText(allow_null=True, shown_places=8)
     break_even = DecimalText(allow_null=True)
     take_profit_price = DecimalText(allow_null=True)

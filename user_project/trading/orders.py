@@ -112,7 +112,7 @@ class PriceQuote:
 
         None when it is not known, or when that close is no longer the last one.
         """
-        if not self.previous_close or _day(self.received_at) != _day(now):
+        if not self.previous_close or trading_day(self.received_at) != trading_day(now):
             return None
         return self.price / self.previous_close - 1
 
@@ -121,10 +121,11 @@ class PriceQuote:
 
         A new day has another close before it, which nobody has told yet.
         """
-        same_day = _day(at) == _day(self.received_at)
+        same_day = trading_day(at) == trading_day(self.received_at)
         close = self.previous_close if same_day else None
         return replace(self, received_at=at, previous_close=close)
 
 
-def _day(at: datetime, /) -> date:
+def trading_day(at: datetime, /) -> date:
+    """Return the exchange's day of an instant: it begins at 09:00 in Korea."""
     return at.astimezone(UTC).date()

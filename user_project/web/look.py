@@ -1,11 +1,11 @@
-"""How the pages look to one person on one device: theme and the colours of up and down.
+"""How the pages look on one device: theme, colours of up and down, how often they renew.
 
 The language is kept for the owner besides: notifications are written in it.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from decimal import Decimal
 from typing import Any, Final
 
@@ -31,9 +31,17 @@ COLOURS: Final = (
     ("korea", _lazy("상승 빨강, 하락 파랑 (한국)")),
     ("world", _lazy("상승 초록, 하락 빨강 (해외)")),
 )
+RENEWALS: Final = (
+    ("auto", _lazy("자동 (4초)")),
+    ("15", _lazy("15초")),
+    ("60", _lazy("60초")),
+    ("off", _lazy("끔")),
+)
+"""How often a page asks by itself: ``auto``, seconds or ``off``, as its script reads it."""
 COOKIES: Final = {
     "theme": "dantaro_theme",
     "colours": "dantaro_colours",
+    "renew": "dantaro_renew",
     "language": settings.LANGUAGE_COOKIE_NAME,
 }
 YEAR: Final = 365 * 24 * 3600
@@ -45,6 +53,7 @@ class Look:
 
     theme: str = "auto"
     colours: str = "korea"
+    renew: str = "auto"
 
 
 class LookForm(forms.Form):
@@ -55,6 +64,14 @@ class LookForm(forms.Form):
     )
     theme = forms.ChoiceField(label=_lazy("테마"), choices=THEMES)
     colours = forms.ChoiceField(label=_lazy("등락 색"), choices=COLOURS)
+    renew = forms.ChoiceField(
+        label=_lazy("갱신 주기"),
+        choices=RENEWALS,
+        required=False,
+        help_text=_lazy(
+            "실시간 줄이 끊겼을 때 화면이 새 내용을 묻는 간격입니다. 길게 고르면 실시간일 때도 스스로 묻기를 줄이지만, 실시간으로 오는 시세와 체결은 늦추지 않습니다. 끄면 스스로 묻지 않고, 탭으로 돌아올 때만 한 번 새로 고칩니다."
+        ),
+    )
 
 
 def look_of(request: HttpRequest, /) -> Look:
@@ -67,7 +84,11 @@ def look_of(request: HttpRequest, /) -> Look:
     return Look(**chosen)
 
 
-OFFERED: Final[dict[str, Any]] = {"theme": THEMES, "colours": COLOURS}
+OFFERED: Final[dict[str, Any]] = {
+    "theme": THEMES,
+    "colours": COLOURS,
+    "renew": RENEWALS,
+}
 
 
 def look(request: HttpRequest) -> dict[str, Any]:
@@ -77,10 +98,10 @@ def look(request: HttpRequest) -> dict[str, Any]:
 
 @owner_page(*LOOKS, "POST")
 def look_page(request: HttpRequest) -> HttpResponse:
-    """Choose theme and colours."""
+    """Choose theme, colours, language and how often the pages renew."""
     now = look_of(request)
     language = get_language()
-    initial = {"theme": now.theme, "colours": now.colours, "language": language}
+    initial = {**asdict(now), "language": language}
     form = LookForm(request.POST or None, initial=initial)
     if request.method != "POST" or not form.is_valid():
         return show(

@@ -6,17 +6,23 @@ from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
 
 from user_project.bots import overview
+from user_project.bots.day_changes import day_changes
 from user_project.web.pages import LOOKS, owner_page, show
 
 
 @owner_page(*LOOKS)
 def ranking(request: HttpRequest) -> HttpResponse:
-    """Show the last good ranking: scores by part, change of rank, age."""
+    """Show the last good ranking: scores by part, change of rank and of the day, age."""
     now = timezone.now()
     central, coins = overview.recommendations_view(now=now)
     before = overview.earlier_ranks(now=now)
+    changes = day_changes(coins=coins, told_at=central.data_as_of, now=now)
     rows = [
-        {"coin": coin, "climbed": _climbed(coin.symbol, coin.rank, before)}
+        {
+            "coin": coin,
+            "climbed": _climbed(coin.symbol, coin.rank, before),
+            "day_change": changes.get(coin.symbol),
+        }
         for coin in coins
     ]
     return show(request, "web/ranking.html", central=central, rows=rows)

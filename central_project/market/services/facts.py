@@ -114,6 +114,7 @@ class History:
                 series=series, price=price, ticks=ticks, touches=self._touches
             ),
             turnover_24h=ticker.turnover_24h,
+            signed_change_rate=ticker.signed_change_rate,
             spread=_spread(book),
             spread_ticks=float((book.ask - book.bid) / tick) if book else None,
             depth_krw=float(book.depth_krw) if book else None,

@@ -3,14 +3,15 @@
 "use strict";
 
 (() => {
-  const ASK_MS = 4000; // without the stream
-  const ASK_LESS_MS = 15000; // with it: what nobody tells, such as a waiting reason
+  const ASK_LESS_MS = 15000; // with the stream: what nobody tells, such as a waiting reason
   const GATHER_MS = 120; // changes that come together are shown together
   const SILENT_MS = 40000; // almost three heartbeats
   const OLD_MS = 15000; // three times the interval of prices
   const RETRY_MS = [5000, 10000, 30000, 60000];
 
   const body = document.body;
+  // Without the stream; the owner may want it slower, or not at all.
+  const ASK_MS = { auto: 4000, off: Infinity }[body.dataset.renew] ?? body.dataset.renew * 1000;
   const clock = { offset: Number(body.dataset.now) - Date.now() }; // the phone's may be wrong
   const now = () => Date.now() + clock.offset;
   const asked = new WeakMap();
@@ -54,7 +55,14 @@
     heard();
     for (const [bot, figures] of Object.entries(JSON.parse(event.data))) {
       for (const box of document.querySelectorAll(`[data-figures="${bot}"]`)) show(box, figures);
+      showAlive(figures.at);
     }
+  }
+
+  // A price that has just come is word from the exchange: its line is as young.
+  function showAlive(at) {
+    const heard = document.querySelector(".exchange [data-at]");
+    if (heard && at > Number(heard.dataset.at)) heard.dataset.at = at;
   }
 
   function show(box, figures) {
@@ -121,7 +129,17 @@
     return words.ageDays.replace("0", Math.floor(seconds / 86400));
   }
 
+  // Read out when it changes, not with every renewal and every second of its age.
+  const lineState = () => document.querySelector(".exchange")?.dataset.state;
+  let said = lineState();
+  function announce() {
+    if (lineState() === said) return;
+    said = lineState();
+    document.getElementById("said").textContent = said;
+  }
+
   function grow() {
+    announce();
     for (const place of document.querySelectorAll("[data-at]")) {
       const passed = Math.max(now() - Number(place.dataset.at), 0);
       place.textContent = age(place, Math.floor(passed / 1000));
@@ -132,7 +150,7 @@
   setInterval(() => {
     grow();
     if (source && told > 0 && !streaming()) tellState();
-    const every = streaming() ? ASK_LESS_MS : ASK_MS;
+    const every = streaming() ? Math.max(ASK_LESS_MS, ASK_MS) : ASK_MS;
     for (const part of parts()) {
       if (!asked.has(part)) asked.set(part, performance.now());
       if (performance.now() - asked.get(part) >= every) renew(part);

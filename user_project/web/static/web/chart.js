@@ -105,6 +105,7 @@
   document.querySelectorAll("[data-line]").forEach((box) => box.addEventListener("change", () => shown && drawLines()));
   matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => shown && draw());
   document.addEventListener("dantaro:changed", () => load());
-  setInterval(() => document.visibilityState === "visible" && load(), 5000);
+  const every = document.body.dataset.renew; // as the owner chose
+  if (every !== "off") setInterval(() => document.visibilityState === "visible" && load(), every === "auto" ? 5000 : every * 1000);
   load({ fit: true });
 })();
