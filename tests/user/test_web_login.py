@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from datetime import timedelta
 from typing import Any
 
@@ -14,6 +15,7 @@ from django.utils import timezone
 from tests.user.factories import PASSWORD, make_user
 from user_project.accounts import guesses, logins
 from user_project.accounts.models import Guess
+from user_project.bots.redis_client import shared_client
 
 pytestmark = pytest.mark.django_db
 NOWHERE = "redis://127.0.0.1:9/0"
@@ -27,12 +29,15 @@ def cheap_logins(settings: Any) -> None:
 
 
 @pytest.fixture
-def no_redis(settings: Any) -> None:
+def no_redis(settings: Any) -> Iterator[None]:
     """Redis is stopped: nobody answers at its address."""
+    shared_client.cache_clear()
     settings.REDIS_URL = NOWHERE
     settings.CACHES = {
         name: {**cache, "LOCATION": NOWHERE} for name, cache in settings.CACHES.items()
     }
+    yield
+    shared_client.cache_clear()
 
 
 def at_the_page(name: str = "alice", password: str = "guess", **more: Any) -> Any:
