@@ -88,7 +88,10 @@ class TickTable:
         """Return lower edge and tick of the band that holds *price* (KRW, > 0)."""
         if price <= 0:
             raise ValueError(f"a price must be above 0, got {plain(price)}")
-        return next(band for band in self.bands if price >= band[0])
+        for band in self.bands:
+            if price >= band[0]:
+                break
+        return band
 
     def tick_size(self, *, price: Decimal) -> Decimal:
         """Return the tick of the band that holds *price* (KRW, > 0)."""

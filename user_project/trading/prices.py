@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+from collections.abc import Sequence
 from decimal import Context, Decimal, localcontext
-from itertools import pairwise
+from functools import lru_cache
 from typing import Final
 
 from common.money import MarketRules
@@ -42,12 +43,13 @@ def calculate_intervals(
         bottom = rules.ceil_tick(support_level)
         if bottom >= top:
             return ()
+        depth = (top / bottom).ln()
         for count in range(stages, 1, -1):
-            shares = _shares(count, gamma)
+            shares: Sequence[Decimal] = _shares(count, gamma)
             if jitter:
                 shares = _jittered(shares, jitter, _required(seed))
-            prices = _prices(top, bottom, shares, rules)
-            if _are_apart(prices, rules):
+            prices = _prices(top, depth, shares, rules)
+            if prices:
                 return prices
         return (top,)
 
@@ -77,12 +79,17 @@ def start_delay_seconds(*, seed: bytes, maximum: int = 60) -> int:
     return number % (maximum + 1)
 
 
-def _shares(count: int, gamma: Decimal) -> list[Decimal]:
-    """Return each stage's share of the way down, 0 to 1."""
-    return [(Decimal(number) / (count - 1)) ** gamma for number in range(count)]
+@lru_cache(maxsize=256)
+def _shares(count: int, gamma: Decimal) -> tuple[Decimal, ...]:
+    """Return each stage's share of the way down, 0 to 1.
+
+    Kept, for a power of 60 digits costs more than all else, and few are ever asked for.
+    """
+    with localcontext(PRECISE):
+        return tuple((Decimal(n) / (count - 1)) ** gamma for n in range(count))
 
 
-def _jittered(shares: list[Decimal], jitter: Decimal, seed: bytes) -> list[Decimal]:
+def _jittered(shares: Sequence[Decimal], jitter: Decimal, seed: bytes) -> list[Decimal]:
     last = len(shares) - 1
     moved = list(shares)
     for number in range(1, last):
@@ -102,21 +109,18 @@ def _xi(seed: bytes, number: int) -> Decimal:
 
 
 def _prices(
-    top: Decimal, bottom: Decimal, shares: list[Decimal], rules: MarketRules
+    top: Decimal, depth: Decimal, shares: Sequence[Decimal], rules: MarketRules
 ) -> tuple[Decimal, ...]:
-    depth = (top / bottom).ln()
-    # Snapping first keeps a price that is exactly on tick from losing a whole tick
-    # to the last digit of the exponential.
-    return tuple(
-        rules.floor_tick(_SNAP.plus(top * (-share * depth).exp())) for share in shares
-    )
-
-
-def _are_apart(prices: tuple[Decimal, ...], rules: MarketRules) -> bool:
-    return all(
-        is_apart(upper=upper, lower=lower, rules=rules)
-        for upper, lower in pairwise(prices)
-    )
+    """Return the prices from above, or none as soon as two come too close."""
+    prices: list[Decimal] = []
+    for share in shares:
+        # Snapping first keeps a price that is exactly on tick from losing a whole tick
+        # to the last digit of the exponential.
+        price = rules.floor_tick(_SNAP.plus(top * (-share * depth).exp()))
+        if prices and not is_apart(upper=prices[-1], lower=price, rules=rules):
+            return ()
+        prices.append(price)
+    return tuple(prices)
 
 
 def _required(seed: bytes | None) -> bytes:
