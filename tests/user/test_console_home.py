@@ -150,5 +150,4 @@ def test_todays_profit_begins_at_korean_midnight() -> None:
             at=at,
         )
 
-    assert pnl.realised_today(now=now, owner=alice) == Decimal(1000)
     assert pnl.realised_today(now=now) == Decimal(1030)

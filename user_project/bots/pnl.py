@@ -108,17 +108,12 @@ class _Rows:
         return sorted(self.rows(), key=lambda row: (-row.profit, row.key))
 
 
-def realised_today(*, now: datetime, owner: Any = None) -> Decimal:
-    """Return the won realised since Korean midnight, both fees taken out.
-
-    No *owner*: of every bot on the server.
-    """
+def realised_today(*, now: datetime) -> Decimal:
+    """Return the won all bots realised since Korean midnight, both fees taken out."""
     since = midnight(now.astimezone(KST).date())
     entries = LedgerEntry.objects.filter(
         account=LedgerEntry.Account.PROFIT, currency="KRW"
     )
-    if owner is not None:
-        entries = entries.filter(owner=owner)
     total = entries.filter(at__gte=since).aggregate(total=Sum("amount"))["total"]
     return -total if total else Decimal(0)
 
