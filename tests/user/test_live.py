@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+from datetime import datetime
 from typing import Any
 
 import pytest
@@ -54,6 +55,20 @@ def page(bot: Bot) -> Any:
     return client
 
 
+def count_prices(monkeypatch: pytest.MonkeyPatch, now: datetime) -> list[Any]:
+    """Let the exchange be asked; return what it was asked for."""
+    exchange, asked = QuietExchange(now=now), []
+    tell = exchange.get_prices
+
+    def get_prices(**wanted: Any) -> Any:
+        asked.append(wanted)
+        return tell(**wanted)
+
+    monkeypatch.setattr(exchange, "get_prices", get_prices)
+    monkeypatch.setattr(services, "adapter_for", lambda *, account: exchange)
+    return asked
+
+
 class TestConsentPage:
     def test_it_says_what_can_be_lost(self, bot: Bot, page: Any) -> None:
         text = page.get(f"/bots/{bot.pk}/live/").content.decode()
@@ -68,6 +83,32 @@ class TestConsentPage:
         assert "약속이 아닙니다" in text
         assert plan.worst_case > 0
         assert "마지막 차수에서 팔 때 손실" in text
+
+    def test_reading_it_again_asks_the_exchange_once(
+        self, bot: Bot, page: Any, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        asked = count_prices(monkeypatch, timezone.now())
+        address = f"/bots/{bot.pk}/live/"
+
+        texts = [page.get(address).content.decode() for _ in range(3)]
+
+        assert len(asked) == 1
+        assert all("초 전)에서 시작할 때" in text for text in texts)
+
+        Bot.objects.filter(pk=bot.pk).update(budget=2_000_000)
+        page.get(address)
+        assert len(asked) == 2
+
+    def test_without_a_plan_it_says_so(
+        self, bot: Bot, page: Any, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        exchange = QuietExchange(now=timezone.now(), warning=True)
+        monkeypatch.setattr(services, "adapter_for", lambda *, account: exchange)
+
+        text = page.get(f"/bots/{bot.pk}/live/").content.decode()
+
+        assert "지금은 계획을 세울 수 없어 예산만 보입니다" in text
+        assert "마지막 차수에서 팔 때 손실" not in text
 
     @pytest.mark.parametrize(
         ("password", "consent", "server", "said"),

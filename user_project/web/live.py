@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import uuid
-from typing import Any
 
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
@@ -11,9 +10,9 @@ from django.shortcuts import redirect, render
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from user_project.bots import live, services
+from user_project.bots import live
+from user_project.bots.loss_estimate import loss_estimate
 from user_project.bots.models import Bot
-from user_project.bots.options import options_of
 from user_project.bots.passwords import check_password
 from user_project.bots.problems import BotProblem
 from user_project.web.pages import LOOKS, own_bot, owner_page
@@ -46,17 +45,6 @@ def _page(
         "bot": bot,
         "words": _(live.CONSENT),
         "problem": problem,
-        "plan": _plan(request, bot),
+        "loss": loss_estimate(bot=bot, now=timezone.now()),
     }
     return render(request, "web/live.html", context, status=status)
-
-
-def _plan(request: HttpRequest, bot: Bot) -> Any:
-    """The plan as it would be now; without one the budget says what can be lost."""
-    try:
-        preview = services.preview_bot(
-            owner=request.user, options=options_of(bot), now=timezone.now()
-        )
-    except BotProblem:
-        return None
-    return preview.plan

@@ -42,7 +42,7 @@ SHOWN_ORDERS: Final = 20
 SHOWN_CYCLES: Final = 20
 EVENTS_A_PAGE: Final = 100
 LINE_NUMBER: Final = re.compile(r"[0-9]{1,18}")
-CARDS_A_PAGE: Final = 12
+CARDS_A_PAGE: Final = 9
 EQUITY_DAYS: Final = 90
 
 
