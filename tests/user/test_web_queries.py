@@ -32,7 +32,7 @@ QUERIES = {
     "/bots/{bot}/": 13,
     "/bots/{bot}/events/": 8,
     "/bots/{bot}/options/": 9,
-    "/bots/{bot}/live/": 6,
+    "/bots/{bot}/live/": 4,
     "/bots/{bot}/chart.json": 9,
     "/bots/new/": 9,
     "/ranking/": 8,
