@@ -132,7 +132,7 @@ def _fill_cells(fill: Fill, /) -> Iterable[str]:
         order.cycle.bot.name,
         str(order.cycle.seq),
         order.market,
-        order.get_side_display(),
+        order.side_name,
         *map(plain, (fill.price, fill.volume, fill.funds, fill.fee, profit)),
         order.exchange_uuid or "",
         fill.trade_uuid,
@@ -164,7 +164,7 @@ def _order_cells(order: Order, /) -> Iterable[str]:
         order.stage_name,
         *("" if amount is None else plain(amount) for amount in amounts),
         *map(plain, done),
-        str(order.get_state_display()),
+        order.state_name,
         order.exchange_uuid or "",
     )
 

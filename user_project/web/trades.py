@@ -26,6 +26,8 @@ from user_project.web.plain_select import PlainSelect
 
 PER_PAGE: Final = 50
 EVERY: Final = ("", _("전체"))
+UNSHOWN: Final = ("decided_on", "cycle__plan", "cycle__owner_changes")
+"""Whole plans and their facts, which no list shows but every row would read."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -182,12 +184,14 @@ def _file(lines: Iterator[str], /, *, name: str) -> StreamingHttpResponse:
 
 
 def _orders(owner: Any, /) -> QuerySet[Order]:
-    return Order.objects.filter(bot__owner=owner).select_related("bot", "cycle")
+    orders = Order.objects.filter(bot__owner=owner).select_related("bot", "cycle")
+    return orders.defer(*UNSHOWN)
 
 
 def _fills(owner: Any, /) -> QuerySet[Fill]:
     fills = Fill.objects.filter(order__bot__owner=owner)
-    return fills.select_related("order__bot", "order__cycle")
+    fills = fills.select_related("order__bot", "order__cycle")
+    return fills.defer(*(f"order__{name}" for name in UNSHOWN))
 
 
 def _today() -> date:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import uuid
 from decimal import Decimal
+from typing import Final
 
 from django.conf import settings
 from django.db import models
@@ -17,6 +18,9 @@ from user_project.bots import columns
 from user_project.bots.models.bot import Bot
 from user_project.trading import lifecycle
 from user_project.trading.facts import FIRST_MANUAL_STAGE
+
+SIDE_NAMES: Final = dict(columns.SIDES)
+STATE_NAMES: Final = dict(columns.ORDER_STATES)
 
 
 class Cycle(models.Model):
@@ -170,6 +174,17 @@ class Order(models.Model):
     def __str__(self) -> str:
         return f"{self.cycle} {self.stage_name}"
 
+    # Django's own get_..._display translates every choice for each row of a list.
+    @property
+    def side_name(self) -> str:
+        """Return ``매수`` or ``매도``."""
+        return str(SIDE_NAMES[self.side])
+
+    @property
+    def state_name(self) -> str:
+        """Return the state as pages write it: ``미체결``, ``체결`` …"""
+        return str(STATE_NAMES[self.state])
+
     @property
     def stage_name(self) -> str:
         """Return ``3차 매수``, ``익절``, ``시장가 매도`` or ``추가 매수 1``."""
@@ -179,7 +194,7 @@ class Order(models.Model):
             return _("추가 매수 %(n)s") % {"n": self.stage - FIRST_MANUAL_STAGE + 1}
         return _("%(n)s차 %(side)s") % {
             "n": self.stage,
-            "side": self.get_side_display(),
+            "side": self.side_name,
         }
 
 
