@@ -35,6 +35,16 @@ def _static_files_read_once() -> Iterator[None]:
         yield
 
 
+@pytest.fixture(scope="session", autouse=True)
+def _passwords_hashed_quickly() -> Iterator[None]:
+    """One round, not a million: the strength of a password is not what tests are of."""
+    from django.contrib.auth.hashers import PBKDF2PasswordHasher
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(PBKDF2PasswordHasher, "iterations", 1)
+        yield
+
+
 @pytest.fixture
 def floor(db: None, monkeypatch: pytest.MonkeyPatch) -> Iterator[Floor]:
     """A bot, its exchange and its clock; its books are audited after every test."""

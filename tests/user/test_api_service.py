@@ -27,12 +27,6 @@ pytestmark = pytest.mark.django_db
 KEYS = {"access_key": "a" * 40, "secret_key": "s" * 40}
 
 
-@pytest.fixture(autouse=True)
-def cheap_logins(settings: Any) -> None:
-    """Hashing is cheap."""
-    settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
-
-
 def _token(client: Client, password: str) -> Any:
     body = {"username": "alice", "password": password}
     return client.post("/api/v1/token", body, content_type="application/json")

@@ -73,7 +73,6 @@ def test_who_comes_past_the_proxy_cannot_choose_an_address(settings: Any) -> Non
 
 @pytest.mark.django_db
 def test_behind_a_proxy_one_who_guesses_locks_only_himself(settings: Any) -> None:
-    settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
     trust(settings, PROXY)
     make_user("alice", password=PASSWORD)
     for number in range(11):

@@ -65,9 +65,8 @@ COME_BACK = "document.dispatchEvent(new Event('visibilitychange'))"
 
 
 @pytest.fixture
-def bot(db: None, monkeypatch: pytest.MonkeyPatch, settings: Any) -> Bot:
+def bot(db: None, monkeypatch: pytest.MonkeyPatch) -> Bot:
     """Alice's running bot, which holds its first stage."""
-    settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
     for cache in caches.all():
         cache.clear()
     exchange = Candled(now=timezone.now())

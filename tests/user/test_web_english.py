@@ -44,9 +44,8 @@ PAGES = (
 
 
 @pytest.fixture
-def alice(monkeypatch: pytest.MonkeyPatch, settings: Any) -> SimpleNamespace:
+def alice(monkeypatch: pytest.MonkeyPatch) -> SimpleNamespace:
     """An English-speaking owner with something on every page."""
-    settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
     quiet = QuietExchange(now=timezone.now())
     for module in (services, quotes):
         monkeypatch.setattr(module, "adapter_for", lambda *, account: quiet)

@@ -42,9 +42,8 @@ TYPED = {
 
 
 @pytest.fixture
-def alice(monkeypatch: pytest.MonkeyPatch, settings: Any) -> SimpleNamespace:
+def alice(monkeypatch: pytest.MonkeyPatch) -> SimpleNamespace:
     """An owner with two accounts and a password."""
-    settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
     quiet = QuietExchange(now=timezone.now())
     for module in (services, quotes):
         monkeypatch.setattr(module, "adapter_for", lambda *, account: quiet)

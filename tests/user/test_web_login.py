@@ -22,12 +22,6 @@ NOWHERE = "redis://127.0.0.1:9/0"
 RIGHT = {"username": "alice", "password": PASSWORD}
 
 
-@pytest.fixture(autouse=True)
-def cheap_logins(settings: Any) -> None:
-    """Hashing is cheap."""
-    settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
-
-
 @pytest.fixture
 def no_redis(settings: Any) -> Iterator[None]:
     """Redis is stopped: nobody answers at its address."""

@@ -25,11 +25,6 @@ pytestmark = pytest.mark.django_db
 LOGIN = {"username": "alice", "password": PASSWORD}
 
 
-@pytest.fixture(autouse=True)
-def cheap_logins(settings: Any) -> None:
-    settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
-
-
 @pytest.fixture
 def alice() -> SimpleNamespace:
     """An operator who has turned the second step on, with her written codes."""
