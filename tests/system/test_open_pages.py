@@ -33,6 +33,12 @@ import sys, django; django.setup()
 from user_project.bots.models import Bot, BotEvent
 BotEvent.objects.create(bot=Bot.objects.get(pk=sys.argv[1]), kind="test", message=sys.argv[2])
 """
+HOLD = """
+import sys, django; django.setup()
+from tests.user.factories import make_cycle
+from user_project.bots.models import Bot
+make_cycle(Bot.objects.get(pk=sys.argv[1]))
+"""
 COUNT = """
 window.heard = 0;
 document.addEventListener("dantaro:changed", () => { window.heard += 1; });
@@ -141,6 +147,24 @@ def test_without_redis_pages_answer_and_say_so(house: House) -> None:
     complaints = house.look(walk)
 
     assert [line for line in complaints if "503" not in line] == []
+
+
+def test_the_sums_on_home_and_its_title_follow_the_price(house: House) -> None:
+    house.world.python("-c", HOLD, house.bot)
+
+    def walk(page: Page) -> None:
+        never = {"name": "dantaro_renew", "value": "off", "url": house.url}
+        page.context.add_cookies([never])  # the page asks for nothing by itself
+        page.goto(f"{house.url}/")
+        until_open(page)
+        profit = page.locator("[data-figures=totals] [data-figure=unrealised]")
+        before = profit.text_content() or ""
+        title = page.title()
+        assert title.startswith(before)
+        expect(profit).not_to_have_text(before, timeout=PATIENCE * 1000)
+        expect(page).not_to_have_title(title)
+
+    assert house.look(walk) == []
 
 
 def until_open(page: Page) -> None:

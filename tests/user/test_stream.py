@@ -25,6 +25,7 @@ from user_project.bots.models import BotEvent
 from user_project.bots.redis_client import shared_client
 from user_project.stream import channel, lines, views
 from user_project.stream import settings as stream_settings
+from user_project.stream.figures import TOTALS
 from user_project.stream.publisher import Publisher
 from user_project.trading.orders import PriceQuote
 
@@ -136,10 +137,32 @@ class TestPublisher:
 
         assert told(bob, channel.PRICES) == []
         first, second = (line[str(bot.pk)] for line in told(alice, channel.PRICES))
-        assert first["price"], second["price"] == ("110000000", "111000000")
+        assert (first["price"], second["price"]) == ("110000000", "111000000")
         # 0.002 coins at 110 million, less the fee, less what they cost.
         assert (first["value"], first["unrealised"]) == ("220000", "19790")
         assert Decimal(first["rate"]) == Decimal("19790") / Decimal("200100")
+
+    def test_the_sums_are_told_with_the_oldest_price_once_all_are_known(
+        self, publisher: Publisher, clock: Clock
+    ) -> None:
+        alice = make_user("alice")
+        account = make_account(alice, base_url=HOST)
+        make_cycle(make_bot(alice, account=account))
+        make_cycle(make_bot(alice, account=account), market="KRW-ETH")
+        shared_client().zadd(channel.WATCHED, {str(alice.pk): clock.now.timestamp()})
+
+        self._price(clock, publisher, "110000000")
+        older = clock.now
+        self._price(clock, publisher, "5000000", market="KRW-ETH")
+
+        without, with_all = told(alice, channel.PRICES)
+        assert TOTALS not in without
+        assert with_all[TOTALS] == {
+            # 0.002 coins of each, less the fee; each cost 200,100 won.
+            **{"value": "230000", "unrealised": "-170315"},
+            "rate": str(Decimal(-170315) / Decimal(400200)),
+            "at": int(older.timestamp() * 1000),
+        }
 
     def test_the_change_since_yesterday_comes_with_the_price(
         self, publisher: Publisher, clock: Clock
@@ -181,11 +204,16 @@ class TestPublisher:
 
     @staticmethod
     def _price(
-        clock: Clock, publisher: Publisher, price: str, *, close: str | None = None
+        clock: Clock,
+        publisher: Publisher,
+        price: str,
+        *,
+        close: str | None = None,
+        market: str = "KRW-BTC",
     ) -> None:
         clock.now += timedelta(milliseconds=500)
         quote = PriceQuote(
-            market="KRW-BTC",
+            market=market,
             price=Decimal(price),
             received_at=clock.now,
             previous_close=None if close is None else Decimal(close),
@@ -326,6 +354,14 @@ class TestStream:
             **{"unrealised": "▼ -1,200원", "rate": "-0.42%", "tone": "down"},
             **{"day_change": "▲ +1.50%", "day_tone": "up"},
         }
+
+    def test_the_sums_of_an_owner_have_no_price(self) -> None:
+        sent = {"value": "230000", "unrealised": "-170315", "rate": None, "at": 1}
+
+        written = lines._written({TOTALS: sent}, "ko")[TOTALS]
+
+        assert (written["price"], written["rate"]) == ("–", "–")
+        assert (written["value"], written["tone"]) == ("230,000원", "down")
 
     def test_an_open_page_makes_its_owner_watched(self) -> None:
         alice = make_user("alice")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any, Final
@@ -58,6 +59,18 @@ class Holding:
         unrealised = value * (1 - self.ask_fee) - self.cost
         rate = unrealised / self.cost if self.cost else None
         return Valuation(value=value, unrealised=unrealised, rate=rate)
+
+
+def total(parts: Iterable[tuple[Holding, Valuation]], /) -> Valuation:
+    """Sum what is valued; the rate is a share of what just those holdings cost."""
+    valued = [(h, w) for h, w in parts if w.unrealised is not None]
+    cost = sum((holding.cost for holding, _ in valued), Decimal(0))
+    unrealised = sum((w.unrealised or Decimal(0) for _, w in valued), Decimal(0))
+    return Valuation(
+        value=sum((w.value or Decimal(0) for _, w in valued), Decimal(0)),
+        unrealised=unrealised,
+        rate=unrealised / cost if cost else None,
+    )
 
 
 def holdings(*, bots: BotQuerySet) -> list[Holding]:

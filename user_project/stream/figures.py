@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime
 from decimal import Decimal
-from typing import Any
+from typing import Any, Final
 
 from common.money import plain
 from user_project.bots import holdings as held
 from user_project.bots import prices
-from user_project.bots.holdings import Holding
+from user_project.bots.holdings import Holding, Valuation, total
 from user_project.bots.models import Bot
 from user_project.trading.orders import PriceQuote
+
+TOTALS: Final = "totals"
+"""Where a bot's number would be: the sums over all of an owner's bots."""
 
 
 def holdings(*, owner_ids: Collection[int]) -> dict[int, list[Holding]]:
@@ -26,27 +29,56 @@ def holdings(*, owner_ids: Collection[int]) -> dict[int, list[Holding]]:
 
 
 def figures(*, holdings: Sequence[Holding], now: datetime) -> dict[str, dict[str, Any]]:
-    """Value each holding at the last shared price; bots without one are left out."""
+    """Value each holding at the last shared price; bots without one are left out.
+
+    ``TOTALS`` is what all are worth together, left out while a coin has no price.
+    """
     tables = {
         host: prices.all_shared(host=host)
         for host in {holding.host for holding in holdings}
     }
-    return {
+    quoted = [(h, tables[h.host].get(h.market)) for h in holdings]
+    found = {
         str(holding.bot_id): _numbers(holding, quote, now=now)
-        for holding in holdings
-        if (quote := tables[holding.host].get(holding.market)) is not None
+        for holding, quote in quoted
+        if quote is not None
     }
+    return found | _totals([(h, quote) for h, quote in quoted if h.volume])
+
+
+def _totals(
+    quoted: Sequence[tuple[Holding, PriceQuote | None]], /
+) -> dict[str, dict[str, Any]]:
+    """Return the one entry of what is held; no entry where nothing is."""
+    priced = [(holding, quote) for holding, quote in quoted if quote is not None]
+    if not priced or len(priced) < len(quoted):
+        return {}
+    worth = total((holding, holding.worth(quote.price)) for holding, quote in priced)
+    oldest = min(quote.received_at for _, quote in priced)
+    return {TOTALS: {**_written(worth), "at": _ms(oldest)}}
 
 
 def _numbers(holding: Holding, quote: PriceQuote, *, now: datetime) -> dict[str, Any]:
-    worth = holding.worth(quote.price)
-    numbers: Mapping[str, Decimal | None] = {
-        "price": quote.price,
-        "value": worth.value,
-        "unrealised": worth.unrealised,
-        "rate": worth.rate,
-        "day_change": quote.day_change(now=now),
+    return {
+        **_written(holding.worth(quote.price)),
+        "price": plain(quote.price),
+        "day_change": _plain(quote.day_change(now=now)),
+        "market": holding.market,
+        "at": _ms(quote.received_at),
     }
-    exact = {name: None if n is None else plain(n) for name, n in numbers.items()}
-    at = int(quote.received_at.timestamp() * 1000)
-    return {**exact, "market": holding.market, "at": at}
+
+
+def _written(worth: Valuation, /) -> dict[str, str | None]:
+    return {
+        "value": _plain(worth.value),
+        "unrealised": _plain(worth.unrealised),
+        "rate": _plain(worth.rate),
+    }
+
+
+def _plain(value: Decimal | None, /) -> str | None:
+    return None if value is None else plain(value)
+
+
+def _ms(at: datetime, /) -> int:
+    return int(at.timestamp() * 1000)

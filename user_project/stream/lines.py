@@ -95,7 +95,8 @@ def _texts(numbers: dict[str, Any], /) -> dict[str, Any]:
     }
     return {
         "at": numbers["at"],
-        "price": korean.price(exact["price"], numbers["market"]),
+        # Of one coin; the totals of an owner have none.
+        "price": korean.price(exact["price"], numbers.get("market", "")),
         "value": korean.won(exact["value"]),
         "unrealised": korean.signed_won(exact["unrealised"]),
         "rate": korean.percent(exact["rate"]),

@@ -47,7 +47,7 @@ class Publisher:
         self._holdings: dict[int, list[Holding]] = {}
         self._holdings_at: datetime | None = None
         self._prices_at: datetime | None = None
-        self._told: dict[str, tuple[str, int]] = {}
+        self._told: dict[tuple[int, str], dict[str, Any]] = {}
 
     def run(self, *, stopping: Callable[[], bool]) -> None:
         """Step five times a second until told to stop; no outage ends it."""
@@ -99,7 +99,7 @@ class Publisher:
             new = {
                 bot: numbers
                 for bot, numbers in numbers_of.items()
-                if self._is_news(bot, numbers)
+                if self._is_news((owner, bot), numbers)
             }
             if new:
                 tell_prices(client=self._client, owner_id=owner, bots=new)
@@ -107,9 +107,11 @@ class Publisher:
     def _holdings_are_old(self, now: datetime) -> bool:
         return self._holdings_at is None or now - self._holdings_at >= HOLDINGS_EVERY
 
-    def _is_news(self, bot: str, numbers: dict[str, Any]) -> bool:
-        shown, told_at = self._told.get(bot, ("", 0))
-        if numbers["price"] == shown and numbers["at"] - told_at < AGE_EVERY_MS:
-            return False
-        self._told[bot] = (numbers["price"], numbers["at"])
+    def _is_news(self, whose: tuple[int, str], numbers: dict[str, Any]) -> bool:
+        told = self._told.get(whose)
+        if told is not None:
+            same = numbers == {**told, "at": numbers["at"]}
+            if same and numbers["at"] - told["at"] < AGE_EVERY_MS:
+                return False
+        self._told[whose] = numbers
         return True

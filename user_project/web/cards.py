@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from decimal import Decimal
 from typing import Final
 from uuid import UUID
@@ -11,6 +12,7 @@ from uuid import UUID
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import pgettext_lazy
 
+from user_project.bots.holdings import Valuation, total
 from user_project.bots.models import Bot
 from user_project.bots.overview import BotView, Brief, StageView
 from user_project.bots.services import possible_triggers
@@ -86,17 +88,13 @@ class Totals:
     """Sums over all bots in KRW; bots without a price are counted, not guessed."""
 
     cost: Decimal
-    value: Decimal
-    unrealised: Decimal
+    worth: Valuation
+    priced_at: datetime | None
+    """Of the oldest price in ``worth``."""
     realised: Decimal
     bots: int
     running: int
     unpriced: int
-
-    @property
-    def rate(self) -> Decimal | None:
-        """Return the unrealised profit as a share of what was paid."""
-        return self.unrealised / self.cost if self.cost else None
 
 
 LABELS: Final = {
@@ -158,12 +156,11 @@ def choose(briefs: Sequence[Brief], /, *, sort: str, shown: str) -> list[UUID]:
 def add_up(briefs: Sequence[Brief]) -> Totals:
     """Sum what is known."""
     priced = [brief for brief in briefs if brief.worth.unrealised is not None]
-    value = (brief.worth.value or Decimal(0) for brief in priced)
-    unrealised = (brief.worth.unrealised or Decimal(0) for brief in priced)
+    times = (brief.quote.received_at for brief in priced if brief.quote)
     return Totals(
         cost=sum((brief.holding.cost for brief in priced), Decimal(0)),
-        value=sum(value, Decimal(0)),
-        unrealised=sum(unrealised, Decimal(0)),
+        worth=total((brief.holding, brief.worth) for brief in priced),
+        priced_at=min(times, default=None),
         realised=sum((brief.realised_profit for brief in briefs), Decimal(0)),
         bots=len(briefs),
         running=sum(brief.holding.state == BotState.RUNNING for brief in briefs),

@@ -80,6 +80,9 @@
       }
     }
     for (const place of box.querySelectorAll("[data-at]")) place.dataset.at = figures.at;
+    if ("title" in box.dataset) {
+      document.title = document.title.replace(/^.* · /, `${figures.unrealised} · `);
+    }
     grow();
   }
 
