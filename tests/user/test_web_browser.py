@@ -101,24 +101,23 @@ def test_every_page_fits_is_quiet_and_can_be_used_by_everybody(
     live_server: Any, bot: Bot, size: dict[str, int], language: str, colours: str
 ) -> None:
     wrong: list[str] = []
+    of_bot = f"/bots/{bot.pk}/"
 
     def walk(page: Page) -> None:
+        page.goto(f"{live_server.url}/login/")
+        wrong.extend(_faults(page, size))
         _log_in(page, live_server.url)
-        own = (f"/bots/{bot.pk}/options/", f"/bots/{bot.pk}/events/")
-        for path in (*PAGES, *own, f"/bots/{bot.pk}/"):
+        own = ("", "options/", "events/", "live/")
+        for path in (*PAGES, *(of_bot + name for name in own)):
             page.goto(live_server.url + path)
-            if path == f"/bots/{bot.pk}/":
+            if path == of_bot:
                 page.wait_for_selector("#chart[data-drawn='3']")
-            for width in (NARROW, size["width"]) if size == PHONE else (size["width"],):
-                page.set_viewport_size({**size, "width": width})
-                wide = page.evaluate(TOO_WIDE)
-                if wide > 0:
-                    wrong.append(f"{path} is {wide} px too wide at {width} px")
-            small = page.evaluate(SMALL) if size == PHONE else []
-            wrong.extend(f"{path} small: {one}" for one in small)
-            # By the debugger: the page's own policy lets no such script in.
-            page.evaluate(AXE.read_text(encoding="utf-8"))
-            wrong.extend(f"{path} {one}" for one in page.evaluate(SERIOUS))
+            wrong.extend(_faults(page, size))
+        page.goto(f"{live_server.url}/bots/new/?market=KRW-BTC")
+        page.fill("input[name=budget]", "700000")
+        page.click("button[value=preview]")
+        page.wait_for_selector("button[value=create]")
+        wrong.extend(_faults(page, size))
 
     complaints = browse(
         live_server, walk, viewport=size, color_scheme=colours, locale=language
@@ -126,6 +125,21 @@ def test_every_page_fits_is_quiet_and_can_be_used_by_everybody(
 
     assert complaints == []
     assert wrong == []
+
+
+def _faults(page: Page, size: dict[str, int]) -> list[str]:
+    """Return what does not fit on *page*, is too small, or shuts somebody out."""
+    found = []
+    for width in (NARROW, size["width"]) if size == PHONE else (size["width"],):
+        page.set_viewport_size({**size, "width": width})
+        wide = page.evaluate(TOO_WIDE)
+        if wide > 0:
+            found.append(f"{wide} px too wide at {width} px")
+    if size == PHONE:
+        found += [f"small: {one}" for one in page.evaluate(SMALL)]
+    # By the debugger: the page's own policy lets no such script in.
+    page.evaluate(AXE.read_text(encoding="utf-8"))
+    return [f"{page.url} {fault}" for fault in found + page.evaluate(SERIOUS)]
 
 
 def test_from_login_to_a_stopped_bot(live_server: Any, bot: Bot) -> None:
