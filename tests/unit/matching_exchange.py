@@ -38,6 +38,7 @@ RULES = MarketRules(market=MARKET, ticks=ticks_of(market=MARKET))
 EDGE = Decimal("0.01")  # ticks are ten times as coarse from here upwards
 STEP = Decimal("0.00000001")
 DUST = Decimal(5000)
+BEYOND_MEANS = Decimal(9_000_000)
 ACCOUNTS = ("left", "right")
 
 SEEN: Counter[str] = Counter()
@@ -78,6 +79,7 @@ at_once = st.sampled_from(
         (Side.BID, OrderType.PRICE, None),
         (Side.ASK, OrderType.MARKET, None),
         *[(side, OrderType.BEST, TimeInForce.IOC) for side in Side],
+        *[(side, OrderType.BEST, TimeInForce.FOK) for side in Side],
     ]
 )
 
@@ -185,6 +187,11 @@ class Exchange(RuleBasedStateMachine):
         total, plenty = price * LOT * lots, [(price, Decimal("9e9"))]
         self.order(account, kind, price, total, None, _NONE, plenty)
 
+    @rule(account=st.sampled_from(ACCOUNTS), side=st.sampled_from(Side), price=prices)
+    def order_beyond_means(self, account: str, side: Side, price: Decimal) -> None:
+        kind = (side, OrderType.LIMIT, None)
+        self.order(account, kind, price, BEYOND_MEANS, None, _NONE, None)
+
     @precondition(lambda self: self.engine.touch(market=MARKET) != (None, None))
     @rule(
         pick=st.integers(0, 1000),
@@ -211,6 +218,14 @@ class Exchange(RuleBasedStateMachine):
             (Side.BID if bid else Side.ASK, kind, None),
             *(limit, total, None, smp, []),
         )
+
+    @rule(
+        pick=st.integers(0, 1000),
+        smp=st.sampled_from([smp for smp in SmpType if smp is not _NONE]),
+    )
+    def meet_oneself(self, pick: int, smp: SmpType) -> None:
+        """Each way of prevention, in every run: by chance one of them may stay away."""
+        self.meet_somebody(pick, True, smp, Decimal(1), False)
 
     def place(self, account: str, request: NewOrder) -> str | None:
         """Place an order; a refusal must change nothing."""
