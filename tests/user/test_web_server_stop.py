@@ -13,10 +13,9 @@ from django.urls import reverse
 from django.utils import timezone
 
 from tests.user.factories import make_account, make_bot, make_snapshot, make_user
-from user_project.bots import prices, quotes, switches
+from user_project.bots import prices, quotes, services, switches
 from user_project.bots.models import ServerSwitch
 from user_project.bots.problems import BotProblem
-from user_project.web import live
 
 pytestmark = pytest.mark.django_db
 PAGES = (
@@ -68,7 +67,7 @@ def test_pages_without_centrals_line_say_so_too(
     def no_plan(**_: Any) -> Any:
         raise BotProblem("X", "no plan")
 
-    monkeypatch.setattr(live.services, "preview_bot", no_plan)
+    monkeypatch.setattr(services, "preview_bot", no_plan)
     alice = make_user("carol")
     client.force_login(alice)
     bot = make_bot(alice, account=make_account(alice, mode="live"))
