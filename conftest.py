@@ -30,7 +30,7 @@ SETTINGS = {
     "stack": None,
 }
 """Test folders in the order they are told of, and the settings each of them loads."""
-STAGES = ((("unit", "central"), ("system", "user")), (("stack",),))
+STAGES = ((("unit", "central"), ("system",), ("user",)), (("stack",),))
 """One stage after the other; the lanes of a stage run side by side, about as long."""
 SHARED_OUT = {"system": ("-n", "2", "--dist", "loadfile")}
 """Whole folders whose files run in several processes: they wait more than they work."""

@@ -157,7 +157,7 @@ def test_the_sums_on_home_and_its_title_follow_the_price(house: House) -> None:
         page.context.add_cookies([never])  # the page asks for nothing by itself
         page.goto(f"{house.url}/")
         until_open(page)
-        profit = page.locator("[data-figures=totals] [data-figure=unrealised]")
+        profit = page.locator("[data-figures=totals-paper] [data-figure=unrealised]")
         before = profit.text_content() or ""
         title = page.title()
         assert title.startswith(before)

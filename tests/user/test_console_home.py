@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from datetime import timedelta
-from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -150,4 +149,4 @@ def test_todays_profit_begins_at_korean_midnight() -> None:
             at=at,
         )
 
-    assert pnl.realised_today(now=now) == Decimal(1030)
+    assert pnl.realised_today(now=now) == {"paper": 1030}

@@ -25,7 +25,6 @@ from user_project.bots.models import BotEvent
 from user_project.bots.redis_client import shared_client
 from user_project.stream import channel, lines, views
 from user_project.stream import settings as stream_settings
-from user_project.stream.figures import TOTALS
 from user_project.stream.publisher import Publisher
 from user_project.trading.orders import PriceQuote
 
@@ -147,8 +146,10 @@ class TestPublisher:
     ) -> None:
         alice = make_user("alice")
         account = make_account(alice, base_url=HOST)
-        make_cycle(make_bot(alice, account=account))
+        make_cycle(first := make_bot(alice, account=account))
         make_cycle(make_bot(alice, account=account), market="KRW-ETH")
+        real = make_account(alice, base_url=HOST, mode="live")
+        make_cycle(make_bot(alice, account=real), market="KRW-XRP")
         shared_client().zadd(channel.WATCHED, {str(alice.pk): clock.now.timestamp()})
 
         self._price(clock, publisher, "110000000")
@@ -156,8 +157,8 @@ class TestPublisher:
         self._price(clock, publisher, "5000000", market="KRW-ETH")
 
         without, with_all = told(alice, channel.PRICES)
-        assert TOTALS not in without
-        assert with_all[TOTALS] == {
+        assert list(without) == [str(first.pk)]
+        assert with_all["totals-paper"] == {
             # 0.002 coins of each, less the fee; each cost 200,100 won.
             **{"value": "230000", "unrealised": "-170315"},
             "rate": str(Decimal(-170315) / Decimal(400200)),
@@ -358,7 +359,7 @@ class TestStream:
     def test_the_sums_of_an_owner_have_no_price(self) -> None:
         sent = {"value": "230000", "unrealised": "-170315", "rate": None, "at": 1}
 
-        written = lines._written({TOTALS: sent}, "ko")[TOTALS]
+        written = lines._written({"totals-live": sent}, "ko")["totals-live"]
 
         assert (written["price"], written["rate"]) == ("–", "–")
         assert (written["value"], written["tone"]) == ("230,000원", "down")

@@ -28,7 +28,7 @@ from user_project.stream.figures import holdings
 
 pytestmark = pytest.mark.django_db
 QUERIES = {
-    "/": 16,
+    "/": 17,
     "/bots/{bot}/": 13,
     "/bots/{bot}/events/": 8,
     "/bots/{bot}/options/": 9,
@@ -37,11 +37,11 @@ QUERIES = {
     "/bots/new/": 9,
     "/ranking/": 8,
     "/central/": 6,
-    "/orders/": 8,
-    "/fills/": 8,
-    "/profit/": 8,
-    "/profit/2026/11/": 8,
-    "/profit/2026/11/coin.csv": 3,
+    "/orders/": 9,
+    "/fills/": 9,
+    "/profit/": 9,
+    "/profit/2026/11/": 9,
+    "/profit/2026/11/coin.csv": 4,
     "/accounts/": 6,
     "/notify/": 6,
     "/look/": 5,

@@ -210,7 +210,17 @@ class EmergencyInput(StrictSerializer):
         return attrs
 
 
-class PnlFilter(serializers.Serializer[Any]):
+class MoneyFilter(serializers.Serializer[Any]):
+    """Which kind of money; the two are never added up."""
+
+    mode = serializers.ChoiceField(
+        choices=AccountMode.choices,
+        required=False,
+        help_text=_("비우면 실전투자, 실전투자 봇이 없으면 모의투자입니다."),
+    )
+
+
+class PnlFilter(MoneyFilter):
     """Query of the profit report."""
 
     by = serializers.ChoiceField(

@@ -18,10 +18,11 @@ from rest_framework.views import APIView
 from user_project.accounts.models import ExchangeAccount
 from user_project.api.asked import asked
 from user_project.api.idempotency import IdempotentPosts
-from user_project.api.inputs import EmergencyInput, PnlFilter
+from user_project.api.inputs import EmergencyInput, MoneyFilter, PnlFilter
 from user_project.api.rows import EmergencyRow, PnlLine
 from user_project.bots import emergency, exports, pnl
 from user_project.bots.models import EmergencyStop
+from user_project.bots.money_kind import choose_money
 
 
 class PnlView(APIView):
@@ -32,14 +33,19 @@ class PnlView(APIView):
         """Return it by Korean day, by coin or by bot."""
         wanted = asked(PnlFilter, request)
         group_by = pnl.GroupBy(wanted.pop("by"))
-        rows = pnl.report(owner=request.user, group_by=group_by, **wanted)
+        money = choose_money(owner=request.user, wanted=wanted.pop("mode", ""))
+        rows = pnl.report(
+            owner=request.user, group_by=group_by, mode=money.narrows_to, **wanted
+        )
         return Response(PnlLine(rows, many=True).data)
 
 
 class YearView(APIView):
     """A year's executions for the tax office and for spreadsheets."""
 
-    @extend_schema(responses={(200, "text/csv"): OpenApiTypes.STR})
+    @extend_schema(
+        parameters=[MoneyFilter], responses={(200, "text/csv"): OpenApiTypes.STR}
+    )
     def get(self, request: Request, year: int) -> StreamingHttpResponse:
         """Return every execution of a Korean calendar year as CSV.
 
@@ -50,9 +56,12 @@ class YearView(APIView):
             message = _("%(first)s년부터 %(last)s년까지의 해를 보내세요.")
             years = {"first": pnl.FIRST_YEAR, "last": pnl.LAST_YEAR}
             raise ValidationError({"year": message % years})
-        lines = exports.year_csv(owner=request.user, year=year)
+        wanted = asked(MoneyFilter, request).get("mode", "")
+        money = choose_money(owner=request.user, wanted=wanted)
+        lines = exports.year_csv(owner=request.user, year=year, mode=money.narrows_to)
         answer = StreamingHttpResponse(lines, content_type="text/csv; charset=utf-8")
-        answer["Content-Disposition"] = f'attachment; filename="dantaro-{year}.csv"'
+        name = f"dantaro-{year}{money.mark}.csv"
+        answer["Content-Disposition"] = f'attachment; filename="{name}"'
         return answer
 
 

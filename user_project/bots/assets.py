@@ -39,9 +39,14 @@ def written(balances: Mapping[str, Balance], /) -> dict[str, list[str]]:
     }
 
 
-def assets_of(*, owner: Any) -> list[Assets]:
-    """Return what *owner* has, paper and real money apart; empty before a comparison."""
+def assets_of(*, owner: Any, mode: AccountMode | None = None) -> list[Assets]:
+    """Return what *owner* has, paper and real money apart; empty before a comparison.
+
+    *mode* narrows it to one kind of money.
+    """
     accounts = ExchangeAccount.objects.for_user(owner).filter(balances_at__isnull=False)
+    if mode is not None:
+        accounts = accounts.filter(mode=mode)
     by_mode: dict[str, list[ExchangeAccount]] = {}
     for account in accounts:
         by_mode.setdefault(account.mode, []).append(account)

@@ -44,6 +44,8 @@ class Effect:
     """What the stop does to one bot; amounts in KRW."""
 
     bot_id: UUID
+    mode: str
+    """``paper`` or ``live``; empty in stops of a version that did not keep it."""
     name: str
     market: str
     state: str
@@ -61,7 +63,8 @@ class Totals:
     """All effects together; what has no price is counted, not guessed."""
 
     buys: int
-    worth: Decimal
+    worth: dict[str, Decimal]
+    """Paper and real money apart, by mode."""
     unpriced: int
 
 
@@ -84,11 +87,14 @@ def preview_stop(
 
 def add_up(effects: Sequence[Effect], /) -> Totals:
     """Sum buys and won."""
-    priced = [e.estimated_won for e in effects if e.estimated_won is not None]
+    worth: dict[str, Decimal] = {}
+    for effect in effects:
+        known = effect.estimated_won or Decimal(0)
+        worth[effect.mode] = worth.get(effect.mode, Decimal(0)) + known
     return Totals(
         buys=sum(effect.buys_withdrawn for effect in effects),
-        worth=sum(priced, Decimal(0)),
-        unpriced=len(effects) - len(priced),
+        worth=worth,
+        unpriced=sum(effect.estimated_won is None for effect in effects),
     )
 
 
@@ -134,6 +140,7 @@ def effects_of(*, stop: EmergencyStop) -> list[Effect]:
     return [
         Effect(
             **{
+                "mode": "",
                 **row,
                 "bot_id": UUID(row["bot_id"]),
                 "volume": Decimal(row["volume"]),
@@ -206,6 +213,7 @@ def _effect(held: _Held, /, *, sell_all: bool) -> Effect:
     worth = None if held.price is None else volume * held.price
     return Effect(
         bot_id=holding.bot_id,
+        mode=holding.mode,
         name=holding.name,
         market=holding.market,
         state=holding.state,

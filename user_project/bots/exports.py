@@ -16,6 +16,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_noop as _noop
 
 from common.money import plain
+from user_project.accounts.models import AccountMode
 from user_project.bots.models import Adjustment, Fill, Order
 from user_project.bots.pnl import KST, PnlRow, midnight
 
@@ -70,10 +71,12 @@ SUMS: Final = (
 )
 
 
-def year_csv(*, owner: Any, year: int) -> Iterator[str]:
+def year_csv(
+    *, owner: Any, year: int, mode: AccountMode | None = None
+) -> Iterator[str]:
     """Yield every fill of a Korean calendar year as CSV lines, oldest first.
 
-    Between them, coins that left a round without a sale: handed over to the owner, or
+    *mode*: of which kind of money, needed where the owner has both. Between them, coins that left a round without a sale: handed over to the owner, or
     gone with their cost, which is a loss. So the profits sum to what the pages show.
     """
     first, last = midnight(date(year, 1, 1)), midnight(date(year + 1, 1, 1))
@@ -83,6 +86,9 @@ def year_csv(*, owner: Any, year: int) -> Iterator[str]:
     gone = Adjustment.objects.filter(
         cycle__bot__owner=owner, at__gte=first, at__lt=last
     )
+    if mode is not None:
+        fills = fills.filter(order__bot__account__mode=mode)
+        gone = gone.filter(cycle__bot__account__mode=mode)
     yield MARK + _line(map(_, FILLS))
     rows = heapq.merge(_fill_rows(fills), _gone_rows(gone), key=itemgetter(0))
     for _at, cells in rows:

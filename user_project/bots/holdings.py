@@ -15,8 +15,8 @@ from user_project.bots.models import Bot, BotQuerySet, Cycle
 from user_project.trading.lifecycle import TERMINAL_CYCLES
 
 BOT_COLUMNS: Final = (
-    *("pk", "owner_id", "account_id", "account__base_url", "name", "state", "reason"),
-    "market",
+    *("pk", "owner_id", "account_id", "account__base_url", "account__mode"),
+    *("name", "state", "reason", "market"),
 )
 NO_ROUND: Final = ("", None, Decimal(0), Decimal(0), None)
 
@@ -40,6 +40,8 @@ class Holding:
     owner_id: int
     account_id: UUID
     host: str
+    mode: str
+    """``paper`` or ``live``."""
     name: str
     state: str
     reason: str
@@ -84,8 +86,9 @@ def holdings(*, bots: BotQuerySet) -> list[Holding]:
 def holding_of(*, bot: Bot, cycle: Cycle | None) -> Holding:
     """Return what *bot* holds in its running round."""
     row = (
-        *(bot.pk, bot.owner_id, bot.account_id, bot.account.base_url, bot.name),
-        *(bot.state, bot.reason, bot.market),
+        *(bot.pk, bot.owner_id, bot.account_id),
+        *(bot.account.base_url, bot.account.mode),
+        *(bot.name, bot.state, bot.reason, bot.market),
     )
     if cycle is None:
         return _holding(row, NO_ROUND)
@@ -104,13 +107,14 @@ def _rounds(bots: BotQuerySet, /) -> dict[UUID, Any]:
 
 
 def _holding(row: Any, running: Any, /) -> Holding:
-    pk, owner, account, host, name, state, reason, chosen = row
+    pk, owner, account, host, mode, name, state, reason, chosen = row
     market, cycle, volume, cost, fee = running
     return Holding(
         bot_id=pk,
         owner_id=owner,
         account_id=account,
         host=host,
+        mode=mode,
         name=name,
         state=state,
         reason=reason,

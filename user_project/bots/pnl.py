@@ -14,6 +14,7 @@ from zoneinfo import ZoneInfo
 from django.db.models import Count, F, Q, QuerySet, Sum
 from django.db.models.functions import TruncDate
 
+from user_project.accounts.models import AccountMode
 from user_project.bots.models import Cycle, LedgerEntry
 from user_project.trading.lifecycle import CycleState
 
@@ -48,13 +49,15 @@ def report(
     group_by: GroupBy,
     first: date | None = None,
     last: date | None = None,
+    mode: AccountMode | None = None,
 ) -> list[PnlRow]:
     """Return realised profit per Korean day (00:00 to 24:00), coin or bot.
 
     Days newest first, coins and bots by profit; *first* and *last* are both included.
+    *mode*: the kind of money, needed where the owner has both (`choose_money`).
     """
     found = _Rows()
-    for entry in _sums(owner, group_by, first=first, last=last):
+    for entry in _sums(owner, group_by, first=first, last=last, mode=mode):
         key, name = str(entry["key"]), str(entry["name"])
         found.add(key, name, entry["total"], is_profit=entry["account"] == "profit")
     if group_by is GroupBy.DAY:
@@ -63,11 +66,12 @@ def report(
 
 
 def by_coin_and_bot(
-    *, owner: Any, first: date, last: date
+    *, owner: Any, first: date, last: date, mode: AccountMode | None = None
 ) -> tuple[list[PnlRow], list[PnlRow]]:
     """Return two reports over the same Korean days for one query."""
     coins, bots = _Rows(), _Rows()
-    keyed = _entries(owner, ("profit", "fee"), first=first, last=last).values_list(
+    entries = _entries(owner, ("profit", "fee"), first=first, last=last, mode=mode)
+    keyed = entries.values_list(
         "cycle__market", "cycle__bot_id", "cycle__bot__name", "account"
     )
     for market, bot, name, account, total in keyed.annotate(total=Sum("amount")):
@@ -108,17 +112,23 @@ class _Rows:
         return sorted(self.rows(), key=lambda row: (-row.profit, row.key))
 
 
-def realised_today(*, now: datetime) -> Decimal:
-    """Return the won all bots realised since Korean midnight, both fees taken out."""
+def realised_today(*, now: datetime) -> dict[AccountMode, Decimal]:
+    """Return the won all bots realised since Korean midnight, both fees taken out.
+
+    Each kind of money apart; no entry where nothing was realised.
+    """
     since = midnight(now.astimezone(KST).date())
     entries = LedgerEntry.objects.filter(
-        account=LedgerEntry.Account.PROFIT, currency="KRW"
+        account=LedgerEntry.Account.PROFIT, currency="KRW", at__gte=since
     )
-    total = entries.filter(at__gte=since).aggregate(total=Sum("amount"))["total"]
-    return -total if total else Decimal(0)
+    by_mode = entries.order_by().values_list("cycle__bot__account__mode")
+    found = by_mode.annotate(total=Sum("amount"))
+    return {AccountMode(mode): -total for mode, total in found}
 
 
-def closed_rounds(*, owner: Any, first: date, last: date) -> tuple[int, int]:
+def closed_rounds(
+    *, owner: Any, first: date, last: date, mode: AccountMode | None = None
+) -> tuple[int, int]:
     """Return how many rounds were closed on these Korean days, and how many with profit."""
     rounds = Cycle.objects.filter(
         bot__owner=owner,
@@ -126,6 +136,8 @@ def closed_rounds(*, owner: Any, first: date, last: date) -> tuple[int, int]:
         closed_at__gte=midnight(first),
         closed_at__lt=midnight(last, days=1),
     )
+    if mode is not None:
+        rounds = rounds.filter(bot__account__mode=mode)
     found = rounds.aggregate(all=Count("pk"), won=Count("pk", filter=Q(profit__gt=0)))
     return found["all"], found["won"]
 
@@ -138,24 +150,38 @@ NAMES: Final = {
 """What a line is told apart by, and how it is called."""
 
 
-def profit_by_day(*, owner: Any, first: date, last: date) -> dict[date, Decimal]:
+def profit_by_day(
+    *, owner: Any, first: date, last: date, mode: AccountMode | None = None
+) -> dict[date, Decimal]:
     """Return the won realised on each Korean day on which there was any."""
-    entries = _entries(owner, ("profit",), first=first, last=last)
+    entries = _entries(owner, ("profit",), first=first, last=last, mode=mode)
     days = entries.annotate(key=TruncDate("at", tzinfo=KST)).values_list("key")
     return {day: -total for day, total in days.annotate(total=Sum("amount"))}
 
 
 def _sums(
-    owner: Any, group_by: GroupBy, /, *, first: date | None, last: date | None
+    owner: Any,
+    group_by: GroupBy,
+    /,
+    *,
+    first: date | None,
+    last: date | None,
+    mode: AccountMode | None,
 ) -> Iterator[dict[str, Any]]:
     key, name = NAMES[group_by]
-    entries = _entries(owner, ("profit", "fee"), first=first, last=last)
+    entries = _entries(owner, ("profit", "fee"), first=first, last=last, mode=mode)
     keyed: Any = entries.annotate(key=key).annotate(name=name)
     yield from keyed.values("account", "key", "name").annotate(total=Sum("amount"))
 
 
 def _entries(
-    owner: Any, accounts: Sequence[str], /, *, first: date | None, last: date | None
+    owner: Any,
+    accounts: Sequence[str],
+    /,
+    *,
+    first: date | None,
+    last: date | None,
+    mode: AccountMode | None,
 ) -> QuerySet[LedgerEntry]:
     """Return the bookings of these Korean days in won."""
     found = LedgerEntry.objects.filter(
@@ -165,6 +191,8 @@ def _entries(
         found = found.filter(at__gte=midnight(first))
     if last is not None:
         found = found.filter(at__lt=midnight(last, days=1))
+    if mode is not None:
+        found = found.filter(cycle__bot__account__mode=mode)
     return found
 
 

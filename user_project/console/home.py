@@ -11,7 +11,7 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.utils import timezone
 
-from user_project.accounts.models import ExchangeAccount
+from user_project.accounts.models import AccountMode, ExchangeAccount
 from user_project.bots import doctor, overview, pnl, switches
 from user_project.bots.models import Bot, BotEvent, Cycle, EmergencyStop, Order
 from user_project.trading.lifecycle import TERMINAL_CYCLES, BotState, OrderState
@@ -47,7 +47,7 @@ def _state(request: HttpRequest, /) -> dict[str, Any]:
     return {
         "now": now,
         "counts": _counts(),
-        "today": pnl.realised_today(now=now),
+        "today": _today(now),
         "central": overview.central_view(now=now),
         "lights": _lights(now),
         "switch": switches.server_switch(),
@@ -68,16 +68,30 @@ def _counts() -> dict[str, Any]:
         halted=Count("pk", filter=Q(state=BotState.HALTED)),
         all=Count("pk"),
     )
-    rounds = Cycle.objects.exclude(state__in=TERMINAL_CYCLES).aggregate(
-        rounds=Count("pk"), held=Sum("cost")
+    rounds = Cycle.objects.exclude(state__in=TERMINAL_CYCLES).order_by()
+    by_mode = rounds.values_list("bot__account__mode").annotate(
+        Count("pk"), Sum("cost")
     )
+    held = {mode: (count, cost) for mode, count, cost in by_mode}
     orders = Order.objects.live().aggregate(
         orders=Count("pk"),
         doubtful=Count(
             "pk", filter=Q(state__in=(OrderState.POSTING, OrderState.UNKNOWN))
         ),
     )
-    return {**bots, **rounds, **orders, "held": rounds["held"] or Decimal(0)}
+    return {
+        **bots,
+        **orders,
+        "rounds": sum(count for count, _cost in held.values()),
+        "held": {mode: cost for mode, (_count, cost) in held.items()},
+    }
+
+
+def _today(now: datetime, /) -> list[tuple[str, Decimal]]:
+    """Return what was realised with each kind of money there is, by its name."""
+    modes = set(ExchangeAccount.objects.order_by().values_list("mode", flat=True))
+    found = pnl.realised_today(now=now)
+    return [(str(m.label), found.get(m, Decimal(0))) for m in AccountMode if m in modes]
 
 
 def _lights(now: datetime, /) -> list[dict[str, str]]:

@@ -11,8 +11,9 @@ from typing import Final
 from django.utils.translation import gettext as _
 
 from user_project.accounts.models import ExchangeAccount
-from user_project.bots import overview, pnl, wording
+from user_project.bots import overview, pnl
 from user_project.bots.models import Bot, BotEvent, Cycle
+from user_project.bots.money_kind import choose_money, won_by_mode
 from user_project.notifications.models import Kind, Target
 from user_project.trading.lifecycle import TERMINAL_CYCLES, BotState
 
@@ -117,12 +118,18 @@ def _keys(target: Target, *, now: datetime) -> tuple[Kind, str, str]:
 def _summary(target: Target, *, now: datetime) -> str:
     local = now.astimezone(pnl.KST)
     yesterday = local.date() - timedelta(days=1)
-    rows = pnl.report(
-        owner=target.owner, group_by=pnl.GroupBy.DAY, first=yesterday, last=yesterday
-    )
-    profit = sum((row.profit for row in rows), Decimal(0))
+    kinds = choose_money(owner=target.owner)
+    profit = {
+        mode.value: sum(by_day.values(), Decimal(0))
+        for mode in kinds.modes
+        for by_day in [
+            pnl.profit_by_day(
+                owner=target.owner, first=yesterday, last=yesterday, mode=mode
+            )
+        ]
+    }
     return _("어제 실현손익 %(profit)s. %(target)s") % {
-        "profit": wording.won(profit),
+        "profit": won_by_mode(profit),
         "target": _counts(target),
     }
 

@@ -15,8 +15,8 @@ from user_project.bots.holdings import Holding, Valuation, total
 from user_project.bots.models import Bot
 from user_project.trading.orders import PriceQuote
 
-TOTALS: Final = "totals"
-"""Where a bot's number would be: the sums over all of an owner's bots."""
+TOTALS: Final = "totals-{mode}"
+"""Where a bot's number would be: the sums over all of an owner's bots of one mode."""
 
 
 def holdings(*, owner_ids: Collection[int]) -> dict[int, list[Holding]]:
@@ -31,7 +31,8 @@ def holdings(*, owner_ids: Collection[int]) -> dict[int, list[Holding]]:
 def figures(*, holdings: Sequence[Holding], now: datetime) -> dict[str, dict[str, Any]]:
     """Value each holding at the last shared price; bots without one are left out.
 
-    ``TOTALS`` is what all are worth together, left out while a coin has no price.
+    ``TOTALS`` is what all of one kind of money are worth together, left out while one
+    of their coins has no price.
     """
     tables = {
         host: prices.all_shared(host=host)
@@ -43,19 +44,22 @@ def figures(*, holdings: Sequence[Holding], now: datetime) -> dict[str, dict[str
         for holding, quote in quoted
         if quote is not None
     }
-    return found | _totals([(h, quote) for h, quote in quoted if h.volume])
+    held = [(holding, quote) for holding, quote in quoted if holding.volume]
+    for mode in {holding.mode for holding, _ in held}:
+        found |= _totals(mode, [(h, quote) for h, quote in held if h.mode == mode])
+    return found
 
 
 def _totals(
-    quoted: Sequence[tuple[Holding, PriceQuote | None]], /
+    mode: str, quoted: Sequence[tuple[Holding, PriceQuote | None]], /
 ) -> dict[str, dict[str, Any]]:
-    """Return the one entry of what is held; no entry where nothing is."""
+    """Return the one entry of what is held; none while a price is missing."""
     priced = [(holding, quote) for holding, quote in quoted if quote is not None]
-    if not priced or len(priced) < len(quoted):
+    if len(priced) < len(quoted):
         return {}
     worth = total((holding, holding.worth(quote.price)) for holding, quote in priced)
     oldest = min(quote.received_at for _, quote in priced)
-    return {TOTALS: {**_written(worth), "at": _ms(oldest)}}
+    return {TOTALS.format(mode=mode): {**_written(worth), "at": _ms(oldest)}}
 
 
 def _numbers(holding: Holding, quote: PriceQuote, *, now: datetime) -> dict[str, Any]:

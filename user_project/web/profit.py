@@ -14,7 +14,8 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from user_project.bots import exports, pnl
-from user_project.bots.pnl import GroupBy, PnlRow
+from user_project.bots.money_kind import choose_money
+from user_project.bots.pnl import GroupBy
 from user_project.web.drawing import Bar, draw_bars
 from user_project.web.pages import LOOKS, owner_page, show
 
@@ -48,14 +49,17 @@ def profit(
     last = _after(first) - timedelta(days=1)
     owner: Any = request.user
     until = min(last, today)
+    money = choose_money(owner=owner, wanted=request.GET.get("mode", ""))
+    mode = money.narrows_to
     by_day = pnl.profit_by_day(
-        owner=owner, first=min(start, until - BACK), last=max(end, until)
+        owner=owner, first=min(start, until - BACK), last=max(end, until), mode=mode
     )
-    coins, bots = pnl.by_coin_and_bot(owner=owner, first=first, last=last)
-    closed, won = pnl.closed_rounds(owner=owner, first=first, last=last)
+    coins, bots = pnl.by_coin_and_bot(owner=owner, first=first, last=last, mode=mode)
+    closed, won = pnl.closed_rounds(owner=owner, first=first, last=last, mode=mode)
     return show(
         request,
         "web/profit.html",
+        money=money,
         first=first,
         closed=closed,
         won=Decimal(won) / closed if closed else None,
@@ -81,11 +85,18 @@ def profit_csv(request: HttpRequest, year: int, month: int, kind: str) -> HttpRe
         raise Http404("no such report")
     first = _first(year, month)
     last = _after(first) - timedelta(days=1)
-    rows = _report(request, GroupBy(kind), first=first, last=last)
+    money = choose_money(owner=request.user, wanted=request.GET.get("mode", ""))
+    rows = pnl.report(
+        owner=request.user,
+        group_by=GroupBy(kind),
+        first=first,
+        last=last,
+        mode=money.narrows_to,
+    )
     answer = HttpResponse(
         exports.report_csv(rows=rows), content_type="text/csv; charset=utf-8"
     )
-    name = f"dantaro-{kind}-{first:%Y-%m}.csv"
+    name = f"dantaro-{kind}-{first:%Y-%m}{money.mark}.csv"
     answer["Content-Disposition"] = f'attachment; filename="{name}"'
     return answer
 
@@ -145,13 +156,6 @@ def _before(first: date, /) -> date:
 
 def _after(first: date, /) -> date:
     return (first + timedelta(days=32)).replace(day=1)
-
-
-def _report(
-    request: HttpRequest, group_by: GroupBy, /, *, first: date, last: date
-) -> list[PnlRow]:
-    owner: Any = request.user
-    return pnl.report(owner=owner, group_by=group_by, first=first, last=last)
 
 
 def _week(

@@ -17,9 +17,11 @@ from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
+from user_project.accounts.models import AccountMode
 from user_project.bots import exports, pnl
 from user_project.bots.columns import ORDER_STATES, SIDES
 from user_project.bots.models import Bot, Fill, Order
+from user_project.bots.money_kind import choose_money
 from user_project.web.pages import LOOKS, owner_page, show
 from user_project.web.paging import NewestRows
 from user_project.web.plain_select import PlainSelect
@@ -74,6 +76,12 @@ class TradeFilter(forms.Form):
         widget=PlainSelect,
     )
 
+    mode = forms.ChoiceField(
+        label=_("모드"),
+        choices=[EVERY, *AccountMode.choices],
+        required=False,
+        widget=PlainSelect,
+    )
     market = forms.CharField(
         label=_("코인"),
         required=False,
@@ -86,8 +94,10 @@ class TradeFilter(forms.Form):
     last = forms.DateField(label=_("마지막 날"), required=False, widget=Day)
 
     def __init__(self, *args: Any, owner: Any, **options: Any) -> None:
-        """Offer the owner's bots only."""
+        """Offer the owner's bots only, and kinds of money where there are both."""
         super().__init__(*args, **options)
+        if choose_money(owner=owner).is_only:
+            del self.fields["mode"]
         bots: Any = self.fields["bot"]
         bots.queryset = Bot.objects.for_user(owner).only("name", "market")
 
@@ -114,6 +124,8 @@ class TradeFilter(forms.Form):
             for name in ("bot", "side", "market", *(() if order else ("state",)))
             if (value := self.cleaned_data[name])
         }
+        if mode := self.cleaned_data.get("mode"):
+            chosen[f"{order}bot__account__mode"] = mode
         first, last = self.cleaned_data["first"], self.cleaned_data["last"]
         if first:
             chosen[f"{at}__gte"] = pnl.midnight(first)
@@ -152,11 +164,12 @@ def trades_csv(request: HttpRequest, kind: Kind) -> HttpResponseBase:
 
 @owner_page(*LOOKS)
 def year_csv(request: HttpRequest, year: int) -> HttpResponseBase:
-    """Return every execution of a Korean calendar year."""
+    """Return every execution of a Korean calendar year, of one kind of money."""
     if not pnl.FIRST_YEAR <= year <= pnl.LAST_YEAR:
         raise Http404("no such year")
-    lines = exports.year_csv(owner=request.user, year=year)
-    return _file(lines, name=f"dantaro-{year}.csv")
+    money = choose_money(owner=request.user, wanted=request.GET.get("mode", ""))
+    lines = exports.year_csv(owner=request.user, year=year, mode=money.narrows_to)
+    return _file(lines, name=f"dantaro-{year}{money.mark}.csv")
 
 
 def _chosen(

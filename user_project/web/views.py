@@ -21,6 +21,7 @@ from django.utils.translation import gettext_lazy as _
 from user_project.bots import overview, pnl, services
 from user_project.bots.assets import assets_of
 from user_project.bots.models import Bot, BotEvent
+from user_project.bots.money_kind import MoneyKind, choose_money
 from user_project.bots.problems import BotProblem
 from user_project.web.cards import SHOWN, SORTS, add_up, choose, make_card
 from user_project.web.drawing import Line, draw_line
@@ -53,25 +54,34 @@ def home(request: HttpRequest) -> HttpResponse:
     central, ranking = overview.recommendations_view(now=now)
     names = {coin.symbol: coin.korean_name for coin in ranking}
     events = BotEvent.objects.filter(bot__owner=owner).select_related("bot")
-    today, earned, line = _equity(owner, now)
+    money = choose_money(owner=owner, wanted=request.GET.get("mode", ""))
+    today, earned, line = _equity(owner, now, money)
     context = {
         "central": central,
-        "assets": assets_of(owner=owner),
+        "money": money,
+        "assets": assets_of(owner=owner, mode=money.narrows_to),
         "earned": earned,
         "equity": line,
         "steps": first_steps(owner=owner, central=central),
         "today": today,
         "events": events[:SHOWN_ON_HOME],
-        **_cards(request, names=names, now=now),
+        **_cards(request, money, names=names, now=now),
     }
     return render(request, "web/home.html", context)
 
 
 def _cards(
-    request: HttpRequest, /, *, names: Mapping[str, str], now: datetime
+    request: HttpRequest,
+    money: MoneyKind,
+    /,
+    *,
+    names: Mapping[str, str],
+    now: datetime,
 ) -> dict[str, Any]:
     """Return totals of all bots, and those of one page in the order asked for."""
     bots = Bot.objects.for_user(request.user)
+    if money.narrows_to:
+        bots = bots.filter(account__mode=money.narrows_to)
     briefs = overview.briefs(bots=bots)
     sort, shown = request.GET.get("sort", ""), request.GET.get("shown", "")
     chosen = choose(briefs, sort=sort, shown=shown)
@@ -82,7 +92,7 @@ def _cards(
         "page": page,
         "cards": [make_card(view=view, names=names) for view in views],
         "totals": add_up(briefs),
-        "query": urlencode({"sort": sort, "shown": shown}),
+        "query": urlencode({"sort": sort, "shown": shown, "mode": money.mode}),
         "sorts": {key: name for key, (name, _key) in SORTS.items()},
         "filters": {key: name for key, (name, _states) in SHOWN.items()},
         "sort": sort,
@@ -90,11 +100,15 @@ def _cards(
     }
 
 
-def _equity(owner: Any, now: datetime, /) -> tuple[Decimal, Decimal, Line | None]:
+def _equity(
+    owner: Any, now: datetime, money: MoneyKind, /
+) -> tuple[Decimal, Decimal, Line | None]:
     """Return what was earned today and in the last days, and the line adding it up."""
     today = now.astimezone(pnl.KST).date()
     first = today - timedelta(days=EQUITY_DAYS - 1)
-    by_day = pnl.profit_by_day(owner=owner, first=first, last=today)
+    by_day = pnl.profit_by_day(
+        owner=owner, first=first, last=today, mode=money.narrows_to
+    )
     days = [first + timedelta(days=n) for n in range(EQUITY_DAYS)]
     sums = list(accumulate(by_day.get(day, Decimal(0)) for day in days))
     line = draw_line(sums) if by_day else None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime
 from decimal import Decimal
 
@@ -9,7 +10,7 @@ from django import template
 from django.utils.safestring import SafeString
 
 from common.money import plain
-from user_project.bots import columns, wording
+from user_project.bots import columns, money_kind, wording
 from user_project.console.marks import age_html
 
 register = template.Library()
@@ -25,6 +26,12 @@ def amount(value: Decimal) -> str:
 def won(value: Decimal | int) -> str:
     """Write ``12,345원``."""
     return wording.won(Decimal(value))
+
+
+@register.filter
+def won_by_mode(amounts: Mapping[str, Decimal]) -> str:
+    """Write ``12,345원``, or paper and real money apart where there are both."""
+    return money_kind.won_by_mode(amounts)
 
 
 @register.filter

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime
 from decimal import ROUND_HALF_UP, Decimal
 from typing import Final
@@ -17,7 +18,7 @@ from django.utils.translation import gettext_lazy as _lazy
 
 from common.money import plain, ticks_of
 from common.wire import Reason
-from user_project.bots import wording
+from user_project.bots import money_kind, wording
 
 register = template.Library()
 
@@ -36,6 +37,12 @@ STAGE_STATES: Final = {
 def won(amount: Decimal | None) -> str:
     """Write ``12,345,678원``."""
     return NONE if amount is None else wording.won(amount)
+
+
+@register.filter
+def won_by_mode(amounts: Mapping[str, Decimal]) -> str:
+    """Write ``1,234원``, or ``실전투자 1,234원, 모의투자 5원`` where there are both."""
+    return money_kind.won_by_mode(amounts)
 
 
 @register.filter

@@ -19,6 +19,7 @@
   let failures = 0;
   let source = null;
   let gathering = null;
+  let took = 0; // a busy server is asked as seldom as it answers slowly
 
   const streaming = () => source !== null && told > 0 && performance.now() - told < SILENT_MS;
   const parts = () => document.querySelectorAll("[hx-trigger~='renew']");
@@ -47,7 +48,7 @@
   function onChanged(event) {
     heard();
     if (!concerns(JSON.parse(event.data).bots)) return;
-    gathering ??= setTimeout(renewChanged, GATHER_MS);
+    gathering ??= setTimeout(renewChanged, Math.max(GATHER_MS, took));
     document.dispatchEvent(new CustomEvent("dantaro:changed"));
   }
 
@@ -166,6 +167,8 @@
     open();
   });
   document.addEventListener("htmx:afterRequest", (event) => {
+    const since = asked.get(event.detail.elt);
+    if (since !== undefined) took = performance.now() - since;
     if (!event.detail.successful) tellState(true);
     else if (!body.dataset.stream || streaming()) tellState(false);
   });
