@@ -155,6 +155,9 @@ def test_the_lists_can_be_narrowed_to_one_kind(alice: SimpleNamespace) -> None:
         page = alice.client.get(f"{path}?mode=paper").content.decode()
         table = page.split("<tbody>")[1]
         assert ("연습 봇" in table, "진짜 봇" in table) == (True, False)
+        year = timezone.now().astimezone(pnl.KST).year
+        for mode in ("live", "paper"):  # a file of each, whatever is listed
+            assert f'href="/fills/{year}.csv?mode={mode}"' in page
 
 
 def test_an_emergency_stop_tells_both_apart(alice: SimpleNamespace) -> None:

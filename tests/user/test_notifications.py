@@ -434,10 +434,11 @@ def test_what_happens_while_a_place_is_off_is_not_told_later(
 ) -> None:
     target = told(Kind.TROUBLE)
     bot = make_bot(target.owner)
-    turn(target=target, now=NOON)
+    turn(target=target, on=False, now=NOON)
     BotEvent.objects.create(bot=bot, kind="bot.halted", message="그 사이의 일")
     BotEvent.objects.update(at=NOON)
-    turn(target=target, now=NOON)
+    turn(target=target, on=False, now=NOON)  # a second tab says the same
+    turn(target=target, on=True, now=NOON)
 
     deliver_all(now=NOON + timedelta(minutes=1))
     assert ntfy.heard == []
@@ -469,7 +470,7 @@ def test_the_first_steps_want_a_place_that_was_tried(
     client.post(reverse("target-action", args=[target.pk, "test"]))
     tried = told_apart(target.owner)
     other = told_apart(make_user("mallory"))
-    turn(target=target, now=NOON)
+    turn(target=target, on=False, now=NOON)
 
     assert (added, failed, tried, other) == ("", "", "done", "")
     assert told_apart(target.owner) == ""

@@ -10,6 +10,7 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
+from django.utils import timezone
 
 from tests.user.factories import NOW, QuietExchange
 from user_project.bots import prices
@@ -46,6 +47,18 @@ def test_an_older_one_is_asked_for_anew(host: str) -> None:
 
     assert found is not None
     assert found.price == 101
+
+
+def test_what_nobody_follows_any_more_is_no_price_of_now(host: str) -> None:
+    """Each price keeps the whole table in Redis, so the old ones stay there, too."""
+    now = timezone.now()
+    old = replace(quote(), market="KRW-ETH", received_at=now - 2 * prices.KEEP)
+    young = replace(quote(), received_at=now)
+
+    prices.publish(host=host, quotes=[old, young])
+
+    assert prices.known(host=host) == {"KRW-BTC": young}
+    assert prices.shared(host=host, market="KRW-ETH") == old
 
 
 def test_a_price_of_another_host_decides_nothing(host: str) -> None:
@@ -89,7 +102,7 @@ def test_a_lost_redis_leaves_the_exchange(
 def test_the_close_of_the_day_before_is_shared_exactly(
     host: str, close: Decimal | None
 ) -> None:
-    told = replace(quote(), previous_close=close)
+    told = replace(quote(), previous_close=close, received_at=timezone.now())
 
     prices.publish(host=host, quotes=[told])
 

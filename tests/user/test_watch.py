@@ -494,12 +494,16 @@ class TestWhatIsFollowed:
         running()
         running(market="KRW-ETH", state="paused")
         running(market="KRW-XRP", state="stopped", next_tick_at=None)
+        holder = running(market="KRW-SOL", state="stopped", next_tick_at=None)
+        make_cycle(holder, market="KRW-SOL")  # pages show what its coins are worth
+        over = running(market="KRW-ADA", state="stopped", next_tick_at=None)
+        make_cycle(over, market="KRW-ADA", state="closed")
         wanted: list[set[str]] = []
         wakened.prices.want = wanted.append  # type: ignore[assignment, method-assign]
 
         wakened.watcher.step()
 
-        assert wanted == [{"KRW-BTC", "KRW-ETH"}]
+        assert wanted == [{"KRW-BTC", "KRW-ETH", "KRW-SOL"}]
 
     def test_the_orders_of_usable_accounts_with_active_bots(
         self, wakened: Wakened

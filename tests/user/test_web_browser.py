@@ -16,6 +16,7 @@ from playwright.sync_api import Page, expect
 from tests.browser import CHROMIUM, NEEDED, browse
 from tests.user.factories import (
     PASSWORD,
+    frozen_plan,
     make_account,
     make_snapshot,
     make_story,
@@ -196,6 +197,65 @@ def test_an_open_page_renews_its_numbers_by_itself(live_server: Any, bot: Bot) -
     assert browse(live_server, walk, locale="ko-KR") == []
 
 
+def test_a_change_during_a_renewal_is_renewed_after_it(
+    live_server: Any, bot: Bot
+) -> None:
+    asked: list[str] = []
+
+    def walk(page: Page) -> None:
+        _log_in(page, live_server.url)
+        page.goto(f"{live_server.url}/bots/{bot.pk}/")
+        page.on("request", lambda request: asked.append(request.url))
+        address = page.url
+        page.evaluate(f"{COME_BACK}; {COME_BACK}")
+        page.wait_for_function(
+            """(url) => performance.getEntriesByName(url, "resource").length >= 2""",
+            arg=address,
+        )
+        assert asked.count(address) == 2
+
+    assert browse(live_server, walk, locale="ko-KR") == []
+
+
+def test_a_renewal_leaves_what_was_typed_and_unfolded(
+    live_server: Any, bot: Bot
+) -> None:
+    stages = [
+        {"stage": n, "price": str(100_000_000 - n * 1_000_000), "amount": "100000"}
+        for n in range(1, 8)
+    ]
+    cycle = bot.cycles.get()
+    cycle.plan = frozen_plan(stages=stages)
+    cycle.save()
+
+    def walk(page: Page) -> None:
+        _log_in(page, live_server.url)
+        page.goto(f"{live_server.url}/bots/{bot.pk}/")
+        page.click("summary:has-text('직접 하기')")
+        page.fill("input[name=amount]", "12345")
+        page.click("summary:has-text('더 아래 차수')")
+        page.click("#stages h2")
+        page.evaluate("document.querySelector('#far-stages').old = true")
+        page.evaluate(COME_BACK)
+        page.wait_for_function("() => !document.querySelector('#far-stages').old")
+        assert page.input_value("input[name=amount]") == "12345"
+        assert page.locator("#far-stages").get_attribute("open") is not None
+
+    assert browse(live_server, walk, locale="ko-KR") == []
+
+
+def test_a_double_click_sends_a_form_once(live_server: Any, bot: Bot) -> None:
+    def walk(page: Page) -> None:
+        _log_in(page, live_server.url)
+        page.goto(f"{live_server.url}/bots/{bot.pk}/")
+        page.click("summary:has-text('직접 하기')")
+        page.dblclick("button:has-text('설정 복제')")
+        expect(page.locator(".message.success")).to_be_visible()
+
+    assert browse(live_server, walk, locale="ko-KR") == []
+    assert Bot.objects.filter(owner=bot.owner).count() == 2
+
+
 @pytest.mark.parametrize(
     ("chosen", "pages", "charts"),
     [("auto", {9, 16}, {13}), ("15", {3, 4}, {4}), ("60", {1}, {1}), ("off", {0}, {0})],
@@ -259,7 +319,7 @@ def test_the_phones_clock_may_be_wrong(live_server: Any, bot: Bot) -> None:
         page.clock.set_system_time("2020-01-01T00:00:00Z")
         _log_in(page, live_server.url)
         page.goto(f"{live_server.url}/bots/{bot.pk}/")
-        age = page.locator("#live [data-at]")
+        age = page.locator("#live [data-at]").first
         expect(age).to_contain_text("초 전")
         expect(page.locator("#live .old")).to_have_count(0)
 

@@ -120,6 +120,19 @@ def test_the_ranking_tells_scores_age_and_change(alice: SimpleNamespace) -> None
     assert f"{reverse('new-bot')}?market=KRW-BTC" in page
 
 
+def test_ranks_are_compared_an_hour_back_from_what_is_shown(
+    alice: SimpleNamespace,
+) -> None:
+    """After an hour without central no coin is new."""
+    overview.CentralSnapshot.objects.all().delete()
+    make_snapshot(timezone.now() - timedelta(minutes=110))
+    make_snapshot(timezone.now() - timedelta(minutes=70), run_id="run-2")
+
+    page = _text(alice.client.get(reverse("ranking")))
+
+    assert "<b>NEW</b>" not in page
+
+
 def test_centrals_page_puts_the_ladder_into_words(alice: SimpleNamespace) -> None:
     fresh = _text(alice.client.get(reverse("central-status")))
     overview.CentralSnapshot.objects.update(
@@ -252,6 +265,8 @@ def test_selling_all_takes_word_and_password(
     ("action", "body", "words"),
     [
         ("buy", {"amount": "50,000"}, "추가 매수를 맡겼습니다"),
+        ("buy", {"amount": "1" + "0" * 30}, "1,000,000,000원까지 살 수 있습니다"),
+        ("clone", {"name": "a\0b"}, "ab&#x27; 봇을 만들었습니다"),
         ("buy", {"amount": "NaN"}, "숫자로 적으세요"),
         ("buy", {"amount": "1e9"}, "숫자로 적으세요"),
         ("buy", {"amount": "10"}, "이상의 원 단위"),
@@ -578,6 +593,24 @@ def test_a_password_is_changed_by_whoever_knows_the_old_one(
     assert refused.status_code == 200
     assert done.status_code == 302
     assert alice.owner.check_password(new)
+
+
+def test_the_old_password_cannot_be_guessed_here(alice: SimpleNamespace) -> None:
+    new = "another horse battery"
+    body = {"new_password1": new, "new_password2": new}
+    mistyped = {**body, "new_password2": "else", "old_password": PASSWORD}
+    for _ in range(11):  # whoever knows it may mistype the new one
+        assert alice.client.post("/password/", mistyped).status_code == 200
+    for number in range(10):
+        wrong = {**body, "old_password": f"guess {number}"}
+        assert alice.client.post("/password/", wrong).status_code == 200
+
+    answer = alice.client.post("/password/", {**body, "old_password": PASSWORD})
+
+    alice.owner.refresh_from_db()
+    assert answer.status_code == 429
+    assert "너무 자주 시도했습니다" in _text(answer)
+    assert alice.owner.check_password(PASSWORD)
 
 
 def test_every_posted_wish_is_kept_for_operators(alice: SimpleNamespace) -> None:

@@ -166,7 +166,7 @@ def test_the_bot_page_tells_the_whole_story(alice: SimpleNamespace) -> None:
         "대기",
         "0.002",
         "손익분기",
-        "1차 시장가 매수",
+        "1차 매수",
         "1회차",
         "일시정지",
     ):
@@ -338,6 +338,18 @@ def test_the_preview_shows_the_worst_case_and_makes_nothing(
     assert not Bot.objects.exists()
 
 
+def test_each_label_of_the_preview_names_the_field_that_is_seen(
+    alice: SimpleNamespace,
+) -> None:
+    text = _preview(alice).content.decode()
+
+    ids = re.findall(r' id="([^"]+)"', text)
+    assert len(ids) == len(set(ids))
+    assert re.search(r'<input type="hidden" name="budget" value="[0-9]+"', text)
+    for told in re.findall(r'aria-describedby="([^"]+)"', text):
+        assert told in ids
+
+
 def test_confirming_the_preview_starts_one_bot(alice: SimpleNamespace) -> None:
     answer = _confirm(alice, _preview(alice))
 
@@ -440,11 +452,16 @@ def test_a_table_that_is_none_is_explained(alice: SimpleNamespace, table: str) -
     assert "<details open>" in page.content.decode()
 
 
-def test_creating_without_a_preview_makes_nothing(alice: SimpleNamespace) -> None:
-    body = {**FORM, "account": str(alice.account.pk), "step": "create", "once": ""}
+@pytest.mark.parametrize("once", ["", "한글", "x" * 10_000])
+def test_creating_without_a_preview_makes_nothing(
+    alice: SimpleNamespace, once: str
+) -> None:
+    _preview(alice)
+    body = {**FORM, "account": str(alice.account.pk), "step": "create", "once": once}
 
-    alice.client.post(reverse("new-bot"), body)
+    answer = alice.client.post(reverse("new-bot"), body)
 
+    assert answer.status_code == 302
     assert not Bot.objects.exists()
 
 

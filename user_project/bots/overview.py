@@ -313,10 +313,11 @@ def snapshots() -> QuerySet[CentralSnapshot]:
     return CentralSnapshot.objects.defer("body")
 
 
-def earlier_ranks(*, now: datetime) -> dict[str, int]:
-    """Return each coin's rank about an hour ago, as far back as is kept at most."""
-    before = CentralSnapshot.objects.filter(data_as_of__gte=now - RANKS_BEFORE).last()
-    ranked = before.bundle.recommendations if before else None
+def earlier_ranks(*, before: datetime) -> dict[str, int]:
+    """Return each coin's rank about an hour before then, as far back as is kept."""
+    since = before - RANKS_BEFORE
+    earlier = CentralSnapshot.objects.filter(data_as_of__gte=since).last()
+    ranked = earlier.bundle.recommendations if earlier else None
     return {coin.symbol: coin.rank for coin in ranked or ()}
 
 

@@ -177,6 +177,13 @@ def _check_buy(*, bot: Bot, cycle: Cycle, amount: Decimal, now: datetime) -> Non
             "NOT_HOLDING",
             _("첫 매수가 체결된 실행 중인 봇에서만 추가로 살 수 있습니다."),
         )
+    if rules.is_too_large(amount):
+        raise BotProblem(
+            "MAX_ORDER",
+            _("한 번에 %(max_total)s까지 살 수 있습니다.")
+            % {"max_total": wording.won(rules.max_total)},
+            field="amount",
+        )
     if amount != amount.to_integral_value() or rules.is_too_small(amount):
         raise BotProblem(
             "MIN_ORDER",

@@ -14,6 +14,7 @@ from user_project.bots.problems import BotProblem
 
 SECONDS: Final = 60
 """Ten wrong ones in so long."""
+WHAT: Final = "password {person}"
 SELL_WORDS: Final = {"ko": "정지", "en": "STOP"}
 """Typed before everything is sold; a click alone happens too easily."""
 
@@ -29,19 +30,29 @@ def check_password(*, request: HttpRequest) -> None:
     Ten tries a minute; a session left open on a phone is not enough.
     """
     person: Any = request.user
-    what = f"password {person.pk}"
-    try:
-        guesses.begin(what=what, seconds=SECONDS, now=timezone.now())
-    except guesses.TooOften as problem:
-        raise BotProblem(
-            "TOO_OFTEN", _("너무 자주 시도했습니다. 1분 뒤에 다시 하세요.")
-        ) from problem
+    count_try(person=person)
     if not person.check_password(request.POST.get("password", "")):
         raise BotProblem(
             "WRONG_PASSWORD",
             _("비밀번호가 틀립니다. 로그인 비밀번호를 다시 입력하세요."),
         )
-    guesses.forget(what=what)
+    forget_tries(person=person)
+
+
+def count_try(*, person: Any) -> None:
+    """Count that *person* is about to say the password; BotProblem at the eleventh."""
+    what, now = WHAT.format(person=person.pk), timezone.now()
+    try:
+        guesses.begin(what=what, seconds=SECONDS, now=now)
+    except guesses.TooOften as problem:
+        raise BotProblem(
+            "TOO_OFTEN", _("너무 자주 시도했습니다. 1분 뒤에 다시 하세요.")
+        ) from problem
+
+
+def forget_tries(*, person: Any) -> None:
+    """The password was right: earlier slips count no more."""
+    guesses.forget(what=WHAT.format(person=person.pk))
 
 
 def check_selling(*, request: HttpRequest) -> None:

@@ -9,6 +9,7 @@ from decimal import Decimal
 from typing import Any, Final
 
 import redis
+from django.utils import timezone
 
 from common.money import plain
 from user_project.bots.redis_client import shared_client
@@ -50,9 +51,15 @@ def shared(*, host: str, market: str) -> PriceQuote | None:
 
 
 def all_shared(*, host: str) -> dict[str, PriceQuote]:
-    """Return the last shared quote of every market; raise RedisError when away."""
+    """Return the shared quotes of not long ago; raise RedisError when away.
+
+    Redis forgets the table as a whole only: what nobody follows any more would stay
+    in it and pass for a price of today.
+    """
     values: Any = shared_client().hgetall(KEY.format(host=host))
-    return {market: _quote(market, value) for market, value in values.items()}
+    quotes = (_quote(market, value) for market, value in values.items())
+    since = timezone.now() - KEEP
+    return {quote.market: quote for quote in quotes if quote.received_at >= since}
 
 
 def known(*, host: str) -> dict[str, PriceQuote]:

@@ -21,10 +21,11 @@ from kombu.exceptions import OperationalError
 from user_project.accounts.models import ExchangeAccount
 from user_project.accounts.services import AccountProblem, adapter_for
 from user_project.bots import minutes, prices, wakeups
-from user_project.bots.models import Bot
+from user_project.bots.models import Bot, Cycle
 from user_project.bots.order_news import OrderNews
 from user_project.exchanges.adapter import ExchangeAdapter
 from user_project.exchanges.order_feed import Notices
+from user_project.trading.lifecycle import TERMINAL_CYCLES
 from user_project.trading.orders import PriceQuote
 
 log = logging.getLogger(__name__)
@@ -221,14 +222,19 @@ class Watcher:
         return max((at for at in heard if at is not None), default=None)
 
     def _follow(self, now: datetime) -> None:
-        """Listen to what active bots need: their markets, their accounts' orders."""
+        """Listen to what active bots need: their markets, their accounts' orders.
+
+        And to the prices of coins that a stopped bot holds: pages and sums show them.
+        """
         if self._followed_at is not None and now - self._followed_at < FOLLOW_EVERY:
             return
         self._followed_at = now
         active = Bot.objects.active()
         named = active.exclude(market="").order_by("market").distinct()
         markets = set(named.values_list("market", flat=True))
-        self._prices.want(markets | {BITCOIN})
+        held = Cycle.objects.exclude(state__in=TERMINAL_CYCLES).order_by("market")
+        held_markets = set(held.values_list("market", flat=True).distinct())
+        self._prices.want(markets | held_markets | {BITCOIN})
         accounts = ExchangeAccount.objects.usable().filter(
             bots__in=active, key_problem=""
         )

@@ -72,10 +72,12 @@ def add_target(
     return target
 
 
-def turn(*, target: Target, now: datetime) -> None:
+def turn(*, target: Target, on: bool, now: datetime) -> None:
     """Turn a place on or off; what happens while it is off is not told later."""
-    target.is_on = not target.is_on
-    if target.is_on:
+    if target.is_on == on:
+        return
+    target.is_on = on
+    if on:
         _begin_here(target, now=now)
     target.save(update_fields=("is_on", "last_event_id", "told"))
 

@@ -22,7 +22,7 @@ from user_project.accounts.services import AccountProblem
 from user_project.bots import doctor, switches
 from user_project.bots.passwords import check_password
 from user_project.bots.problems import BotProblem
-from user_project.web.pages import LOOKS, owner_page, show
+from user_project.web.pages import LOOKS, owner_page, show, typed
 
 
 class AccountForm(forms.Form):
@@ -148,7 +148,7 @@ def _switch(request: HttpRequest, account: ExchangeAccount, /) -> str:
     switches.set_kill_switch(
         target=account,
         on=on,
-        reason=request.POST.get("reason", ""),
+        reason=typed(request, "reason"),
         by=request.user,
         now=timezone.now(),
     )

@@ -18,7 +18,7 @@ from user_project.bots import owner_actions, services, switches
 from user_project.bots.models import Bot
 from user_project.bots.passwords import check_password
 from user_project.bots.problems import BotProblem
-from user_project.web.pages import own_bot, owner_page
+from user_project.web.pages import own_bot, owner_page, typed
 
 PERCENT: Final = Decimal(100)
 
@@ -70,9 +70,7 @@ def _sell(request: HttpRequest, bot: Bot, /) -> str:
 
 
 def _clone(request: HttpRequest, bot: Bot, /) -> str:
-    copy = services.clone_bot(
-        bot=bot, name=request.POST.get("name", ""), now=timezone.now()
-    )
+    copy = services.clone_bot(bot=bot, name=typed(request, "name"), now=timezone.now())
     return (
         _("'%s' 봇을 만들었습니다. 시작하기 전에는 아무것도 사지 않습니다.") % copy.name
     )

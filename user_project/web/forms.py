@@ -7,6 +7,8 @@ from decimal import Decimal
 from typing import Any, ClassVar, Final
 
 from django import forms
+from django.utils.html import format_html_join
+from django.utils.safestring import SafeString
 from django.utils.translation import gettext_lazy as _
 
 from common.money import NotADecimal
@@ -149,6 +151,14 @@ class BotForm(forms.Form):
     def advanced(self) -> list[forms.BoundField]:
         """Return the others, folded away."""
         return [field for field in self if field.name not in self.BASIC]
+
+    def unseen(self) -> SafeString:
+        """Return what was entered as hidden fields.
+
+        Without ids: those are of the fields that are seen, and name them by their labels.
+        """
+        hidden = ((field.as_hidden(attrs={"id": False}),) for field in self)
+        return format_html_join("", "{}", hidden)
 
     def advanced_open(self) -> bool:
         """Tell whether one of the folded fields has something to say."""

@@ -27,6 +27,8 @@ from user_project.accounts.second_step import (
     has_second_step,
     settled,
 )
+from user_project.bots.passwords import count_try, forget_tries
+from user_project.bots.problems import BotProblem
 from user_project.web.pages import LOOKS, owner_page
 
 HALF_WAY: Final = "login_half_way"
@@ -106,8 +108,28 @@ class OwnPasswordView(PasswordChangeView):
     template_name = "web/password.html"
     success_url = reverse_lazy("look")
 
+    def post(self, request: HttpRequest, *args: Any, **options: Any) -> HttpResponse:
+        """Look at the old one, but not for whoever tries one after the other."""
+        person: Any = request.user
+        try:
+            count_try(person=person)
+        except BotProblem as problem:
+            messages.error(request, problem.message)
+            empty = self.form_class(person)
+            return self.render_to_response(
+                self.get_context_data(form=empty), status=429
+            )
+        return super().post(request, *args, **options)
+
+    def form_invalid(self, form: Any) -> HttpResponse:
+        """Say what is wrong; with the right old one it was no guess."""
+        if "old_password" not in form.errors:
+            forget_tries(person=self.request.user)
+        return super().form_invalid(form)
+
     def form_valid(self, form: Any) -> HttpResponse:
         """Save it and say so."""
+        forget_tries(person=self.request.user)
         answer = super().form_valid(form)
         messages.success(self.request, _("비밀번호를 바꿨습니다."))
         return answer

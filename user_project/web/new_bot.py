@@ -124,7 +124,7 @@ def _use_up(request: HttpRequest) -> dict[str, str] | None:
         get_user_model().objects.select_for_update().get(pk=owner.pk)
         stored = request.session.load().get(ONE_TIME)
         if not isinstance(stored, dict) or not secrets.compare_digest(
-            str(stored["once"]), given
+            str(stored["once"]).encode(), given.encode()
         ):
             return None
         del request.session[ONE_TIME]

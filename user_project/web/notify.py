@@ -68,7 +68,7 @@ def target_action(
     if action not in ACTIONS:
         raise Http404(action)
     try:
-        messages.success(request, ACTIONS[action](target))
+        messages.success(request, ACTIONS[action](request, target))
     except TargetProblem as problem:
         messages.error(request, problem.message)
     return redirect("notify")
@@ -82,22 +82,22 @@ def _names(target: Target, /) -> list[str]:
     return [str(label) for kind, label in Kind.choices if kind in target.kinds]
 
 
-def _try(target: Target, /) -> str:
+def _try(request: HttpRequest, target: Target, /) -> str:
     try_target(target=target, now=timezone.now())
     return _("시험 알림을 보냈습니다.")
 
 
-def _turn(target: Target, /) -> str:
-    turn(target=target, now=timezone.now())
+def _turn(request: HttpRequest, target: Target, /) -> str:
+    turn(target=target, on=request.POST.get("on") == "1", now=timezone.now())
     return _("켰습니다.") if target.is_on else _("껐습니다.")
 
 
-def _take_away(target: Target, /) -> str:
+def _take_away(request: HttpRequest, target: Target, /) -> str:
     target.delete()
     return _("알림 대상을 지웠습니다.")
 
 
-ACTIONS: Final[dict[str, Callable[[Target], str]]] = {
+ACTIONS: Final[dict[str, Callable[[HttpRequest, Target], str]]] = {
     "test": _try,
     "turn": _turn,
     "delete": _take_away,

@@ -52,6 +52,11 @@ LOOKS = ("GET", "HEAD")
 """Methods of a page that changes nothing."""
 
 
+def typed(request: HttpRequest, field: str, /) -> str:
+    """Return what was typed into a form's field, without NUL: no database takes it."""
+    return request.POST.get(field, "").replace("\0", "").strip()
+
+
 def show(
     request: HttpRequest, template: str, /, *, status: int = 200, **context: Any
 ) -> HttpResponse:

@@ -15,7 +15,7 @@ def ranking(request: HttpRequest) -> HttpResponse:
     """Show the last good ranking: scores by part, change of rank and of the day, age."""
     now = timezone.now()
     central, coins = overview.recommendations_view(now=now)
-    before = overview.earlier_ranks(now=now)
+    before = overview.earlier_ranks(before=central.data_as_of or now)
     changes = day_changes(coins=coins, told_at=central.data_as_of, now=now)
     rows = [
         {

@@ -96,7 +96,8 @@ class TradeFilter(forms.Form):
     def __init__(self, *args: Any, owner: Any, **options: Any) -> None:
         """Offer the owner's bots only, and kinds of money where there are both."""
         super().__init__(*args, **options)
-        if choose_money(owner=owner).is_only:
+        self.money = choose_money(owner=owner)
+        if self.money.is_only:
             del self.fields["mode"]
         bots: Any = self.fields["bot"]
         bots.queryset = Bot.objects.for_user(owner).only("name", "market")
@@ -145,6 +146,7 @@ def trades(request: HttpRequest, kind: Kind) -> HttpResponse:
         request,
         f"web/{kind.name}.html",
         form=form,
+        money=form.money,
         page=page,
         query=query.urlencode(),
         year=_today().year,

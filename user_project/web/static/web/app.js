@@ -8,26 +8,51 @@
   const SILENT_MS = 40000; // almost three heartbeats
   const OLD_MS = 15000; // three times the interval of prices
   const RETRY_MS = [5000, 10000, 30000, 60000];
+  const GIVEN_UP_MS = 30000; // htmx's own timeout (base.html) and some more
+  const MOST_SPARED_MS = 2000;
+  const TWICE_MS = 2000;
 
   const body = document.body;
   // Without the stream; the owner may want it slower, or not at all.
   const ASK_MS = { auto: 4000, off: Infinity }[body.dataset.renew] ?? body.dataset.renew * 1000;
   const clock = { offset: Number(body.dataset.now) - Date.now() }; // the phone's may be wrong
   const now = () => Date.now() + clock.offset;
-  const asked = new WeakMap();
+  const asked = new Map(); // id of a part -> when it was asked for last
+  const asking = new Map(); // the same, without an answer so far
+  const due = new Set(); // ids of parts that could not be asked for when they changed
+  let failing = false; // the last answer was none
+  let lost = false; // the stream broke off and was not heard since
+  let lastId = ""; // of the newest change heard
   let told = 0; // when the stream was heard last, by performance.now()
   let failures = 0;
   let source = null;
   let gathering = null;
   let took = 0; // a busy server is asked as seldom as it answers slowly
 
-  const streaming = () => source !== null && told > 0 && performance.now() - told < SILENT_MS;
+  const streaming = () =>
+    source !== null && !lost && told > 0 && performance.now() - told < SILENT_MS;
   const parts = () => document.querySelectorAll("[hx-trigger~='renew']");
 
+  // Nobody's typing is swept away.
+  function isUsed(place) {
+    return [...place.querySelectorAll("input:not([type=hidden]), select, textarea")].some(
+      (field) => field === document.activeElement
+        || (field.defaultValue !== undefined && field.value !== field.defaultValue),
+    );
+  }
+
   function renew(part) {
-    // Nobody looks, or somebody is typing inside: leave it alone.
-    if (document.visibilityState === "hidden" || part.matches(":focus-within")) return;
-    asked.set(part, performance.now());
+    if (document.visibilityState === "hidden") return; // looked at again, all are renewed
+    const now = performance.now();
+    const isAsking = now - (asking.get(part.id) ?? -GIVEN_UP_MS) < GIVEN_UP_MS;
+    // An answer under way may be older than the change.
+    if (isAsking || isUsed(part)) {
+      due.add(part.id);
+      return;
+    }
+    due.delete(part.id);
+    asked.set(part.id, now);
+    asking.set(part.id, now);
     htmx.trigger(part, "renew");
   }
 
@@ -46,6 +71,7 @@
   }
 
   function onChanged(event) {
+    lastId = event.lastEventId;
     heard();
     if (!concerns(JSON.parse(event.data).bots)) return;
     gathering ??= setTimeout(renewChanged, Math.max(GATHER_MS, took));
@@ -80,15 +106,28 @@
         place.classList.add(figures[place.dataset.tone ?? "tone"]);
       }
     }
-    for (const place of box.querySelectorAll("[data-at]")) place.dataset.at = figures.at;
+    for (const place of box.querySelectorAll("[data-at]")) {
+      place.dataset.at = figures.at;
+      place.removeAttribute("title"); // it told the instant of the older price
+    }
+    const price = Number(figures.price?.replace(/[^0-9.]/g, ""));
+    for (const place of box.querySelectorAll("[data-target]")) {
+      if (price > 0) place.textContent = signedPercent(place.dataset.target / price - 1);
+    }
     if ("title" in box.dataset) {
       document.title = document.title.replace(/^.* · /, `${figures.unrealised} · `);
     }
     grow();
   }
 
+  function signedPercent(ratio) {
+    const text = (100 * ratio).toFixed(2);
+    return `${ratio > 0 && Number(text) ? "+" : ""}${text}%`;
+  }
+
   function heard() {
     told = performance.now();
+    lost = false;
     failures = 0;
     tellState();
   }
@@ -98,8 +137,8 @@
     heard();
   }
 
-  function tellState(failed) {
-    const cut = failed ?? (Boolean(body.dataset.stream) && told > 0 && !streaming());
+  function tellState() {
+    const cut = failing || lost || (Boolean(body.dataset.stream) && told > 0 && !streaming());
     body.dataset.hears = streaming() ? "yes" : "no";
     document.getElementById("offline")?.toggleAttribute("hidden", !cut);
   }
@@ -107,7 +146,8 @@
   function open() {
     if (!body.dataset.stream || source || document.visibilityState === "hidden") return;
     const address = new URL(body.dataset.stream, window.location.href);
-    address.searchParams.set("after", `${Math.floor(Number(body.dataset.now)) - 2000}-0`);
+    // What the page was made with, or what it has heard of since.
+    address.searchParams.set("after", lastId || `${Math.floor(Number(body.dataset.now)) - 2000}-0`);
     source = new EventSource(address, { withCredentials: true });
     source.addEventListener("changed", onChanged);
     source.addEventListener("figures", onFigures);
@@ -117,8 +157,8 @@
   }
 
   function onCut() {
-    told = Math.min(told, performance.now() - SILENT_MS);
-    tellState(true);
+    lost = true;
+    tellState();
     if (source && source.readyState !== EventSource.CLOSED) return; // it tries again itself
     source = null;
     setTimeout(open, RETRY_MS[Math.min(failures++, RETRY_MS.length - 1)]);
@@ -156,8 +196,8 @@
     if (source && told > 0 && !streaming()) tellState();
     const every = streaming() ? Math.max(ASK_LESS_MS, ASK_MS) : ASK_MS;
     for (const part of parts()) {
-      if (!asked.has(part)) asked.set(part, performance.now());
-      if (performance.now() - asked.get(part) >= every) renew(part);
+      if (!asked.has(part.id)) asked.set(part.id, performance.now());
+      if (due.has(part.id) || performance.now() - asked.get(part.id) >= every) renew(part);
     }
   }, 1000);
 
@@ -167,15 +207,45 @@
     open();
   });
   document.addEventListener("htmx:afterRequest", (event) => {
-    const since = asked.get(event.detail.elt);
-    if (since !== undefined) took = performance.now() - since;
-    if (!event.detail.successful) tellState(true);
-    else if (!body.dataset.stream || streaming()) tellState(false);
+    const { requestConfig, successful } = event.detail;
+    const elt = requestConfig.elt; // gone from the page by now, if it was replaced
+    const since = asking.get(elt.id);
+    asking.delete(elt.id);
+    if (successful && since !== undefined) {
+      took = Math.min(performance.now() - since, MOST_SPARED_MS);
+    }
+    failing = !successful;
+    tellState();
+    if (due.has(elt.id)) gathering ??= setTimeout(renewChanged, Math.max(GATHER_MS, took));
   });
+  // What somebody had unfolded stays so.
+  const unfolded = new Set();
+  document.addEventListener("toggle", (event) => {
+    if (event.target.id) unfolded[event.target.open ? "add" : "delete"](event.target.id);
+  }, true);
+  function unfold() {
+    for (const id of unfolded) document.getElementById(id)?.setAttribute("open", "");
+  }
   document.addEventListener("htmx:beforeSwap", (event) => {
     // The session has ended: show the login page whole, not inside this one.
     if (event.detail.xhr.responseURL.includes("/login/")) window.location.reload();
   });
-  document.addEventListener("htmx:afterSwap", grow);
+  document.addEventListener("htmx:oobBeforeSwap", (event) => {
+    if (isUsed(event.detail.target)) event.detail.shouldSwap = false;
+  });
+  for (const swapped of ["htmx:afterSwap", "htmx:oobAfterSwap"]) {
+    document.addEventListener(swapped, () => {
+      unfold();
+      grow();
+    });
+  }
+  // A double click sends a form once.
+  const sent = new WeakMap();
+  document.addEventListener("submit", (event) => {
+    const form = event.target;
+    if (form.method !== "post") return;
+    if (performance.now() - (sent.get(form) ?? -TWICE_MS) < TWICE_MS) event.preventDefault();
+    else sent.set(form, performance.now());
+  });
   open();
 })();

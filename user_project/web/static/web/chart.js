@@ -80,14 +80,18 @@
   };
 
   const load = async ({ fit = false } = {}) => {
+    const asked = unit;
+    let found;
     try {
-      const answer = await fetch(`${place.dataset.source}?unit=${unit}`, { headers: { Accept: "application/json" } });
+      const answer = await fetch(`${place.dataset.source}?unit=${asked}`, { headers: { Accept: "application/json" } });
       if (!answer.ok || answer.redirected) throw new Error(String(answer.status));
-      shown = await answer.json();
+      found = await answer.json();
     } catch {
       place.classList.add("gone");
       return;
     }
+    if (asked !== unit) return; // another length was chosen meanwhile
+    shown = found;
     place.classList.remove("gone");
     draw();
     if (fit) {
@@ -104,7 +108,15 @@
   }));
   document.querySelectorAll("[data-line]").forEach((box) => box.addEventListener("change", () => shown && drawLines()));
   matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => shown && draw());
-  document.addEventListener("dantaro:changed", () => load());
+  let gathering = null; // changes that come together are drawn together
+  document.addEventListener("dantaro:changed", () => {
+    if (document.visibilityState === "hidden") return;
+    gathering ??= setTimeout(() => {
+      gathering = null;
+      load();
+    }, 300);
+  });
+  document.addEventListener("visibilitychange", () => document.visibilityState === "visible" && load());
   const every = document.body.dataset.renew; // as the owner chose
   if (every !== "off") setInterval(() => document.visibilityState === "visible" && load(), every === "auto" ? 5000 : every * 1000);
   load({ fit: true });
