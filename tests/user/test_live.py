@@ -93,7 +93,7 @@ class TestConsentPage:
         texts = [page.get(address).content.decode() for _ in range(3)]
 
         assert len(asked) == 1
-        assert all("초 전)에서 시작할 때" in text for text in texts)
+        assert all("초 전</span>)에서 시작할 때" in text for text in texts)
 
         Bot.objects.filter(pk=bot.pk).update(budget=2_000_000)
         page.get(address)
