@@ -164,6 +164,8 @@ def test_an_emergency_stop_tells_both_apart(alice: SimpleNamespace) -> None:
     page = alice.client.get("/stop/").content.decode()
 
     assert "모두 팔면 약 실전투자 110,000원, 모의투자 220,000원." in page
+    assert '진짜 봇</a> <span class="badge mode-live">실전투자</span>' in page
+    assert '연습 봇</a> <span class="badge mode-paper">모의투자</span>' in page
     effects = emergency.preview_stop(owner=alice.owner, sell_all=True)
     assert emergency.add_up(effects).worth == {"live": 110_000, "paper": 220_000}
 
