@@ -317,6 +317,16 @@ class TestDoctor:
         )
         assert "둘이 하나를" in run("doctor", exit_code=1)
 
+    @pytest.mark.parametrize("state", ["posting", "unknown", "abandoned_watch"])
+    def test_an_order_without_a_result_is_told(self, traded: Floor, state: str) -> None:
+        traded.damaged = True  # the audit finds such an order, too
+        order = Order.objects.filter(state="filled")[:1].get()
+        order.state, order.created_at = state, timezone.now() - timedelta(minutes=11)
+        order.save()
+        checks = {check.name: check for check in doctor.examine(now=timezone.now())}
+        assert checks["orders"].level == "fail"
+        assert "1건" in checks["orders"].text
+
     def test_redis_away_is_told(self, traded: Floor, settings: Any) -> None:
         settings.REDIS_URL = "redis://127.0.0.1:9/0"
         checks = {check.name: check for check in doctor.examine(now=timezone.now())}

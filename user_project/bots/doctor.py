@@ -25,7 +25,7 @@ from user_project.bots.switches import RECONCILE_MAX_AGE, server_switch
 from user_project.central_api.services import freshness, latest_snapshot
 from user_project.exchanges.adapter import ExchangeError
 from user_project.trading.facts import Why
-from user_project.trading.lifecycle import OrderState
+from user_project.trading.lifecycle import DOUBTFUL_ORDERS
 
 KEY_WARNING: Final = timedelta(days=key_reports.WARN_DAYS)
 SILENT: Final = timedelta(seconds=60)
@@ -176,7 +176,7 @@ def _answer_of(account: ExchangeAccount, /) -> str:
 
 def _orders(now: datetime) -> Iterator[Check]:
     doubtful = Order.objects.filter(
-        state__in=(OrderState.POSTING, OrderState.UNKNOWN),
+        state__in=DOUBTFUL_ORDERS,
         created_at__lt=now - UNSETTLED,
     ).count()
     if doubtful:

@@ -14,7 +14,7 @@ from django.utils import timezone
 from user_project.accounts.models import AccountMode, ExchangeAccount
 from user_project.bots import doctor, overview, pnl, switches
 from user_project.bots.models import Bot, BotEvent, Cycle, EmergencyStop, Order
-from user_project.trading.lifecycle import TERMINAL_CYCLES, BotState, OrderState
+from user_project.trading.lifecycle import DOUBTFUL_ORDERS, TERMINAL_CYCLES, BotState
 
 EVENTS_SHOWN: Final = 10
 STOPS_SHOWN: Final = 3
@@ -75,9 +75,7 @@ def _counts() -> dict[str, Any]:
     held = {mode: (count, cost) for mode, count, cost in by_mode}
     orders = Order.objects.live().aggregate(
         orders=Count("pk"),
-        doubtful=Count(
-            "pk", filter=Q(state__in=(OrderState.POSTING, OrderState.UNKNOWN))
-        ),
+        doubtful=Count("pk", filter=Q(state__in=DOUBTFUL_ORDERS)),
     )
     return {
         **bots,

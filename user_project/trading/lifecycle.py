@@ -176,6 +176,10 @@ LIVE_ORDERS: Final = frozenset(OrderState) - TERMINAL_ORDERS
 UNSETTLED_ORDERS: Final = frozenset(
     {OrderState.POSTING, OrderState.UNKNOWN, OrderState.CANCELLING}
 )
+DOUBTFUL_ORDERS: Final = frozenset(
+    {OrderState.POSTING, OrderState.UNKNOWN, OrderState.ABANDONED_WATCH}
+)
+"""Nobody knows what became of them at the exchange."""
 ACTIVE_BOTS: Final = frozenset({BotState.RUNNING, BotState.PAUSED, BotState.FINISHING})
 
 
