@@ -133,6 +133,20 @@ def make_fill(order: Order, **options: Any) -> Fill:
     return fill
 
 
+def make_profit(cycle: Cycle, *, won: int, at: datetime) -> LedgerEntry:
+    """Return the booking of a sale that earned *won*."""
+    fill = make_fill(make_order(cycle, side="ask"), traded_at=at)
+    return LedgerEntry.objects.create(
+        fill=fill,
+        cycle=cycle,
+        owner=cycle.bot.owner,
+        account=LedgerEntry.Account.PROFIT,
+        currency="KRW",
+        amount=-won,
+        at=at,
+    )
+
+
 def make_event(bot: Bot, message: str = "1차 매수 체결 100,000,000원") -> BotEvent:
     """Return one line of the bot's diary."""
     return BotEvent.objects.create(bot=bot, kind="order.filled", message=message)

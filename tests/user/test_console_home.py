@@ -15,15 +15,14 @@ from tests.user.factories import (
     make_account,
     make_bot,
     make_cycle,
-    make_fill,
-    make_order,
+    make_profit,
     make_snapshot,
     make_story,
     make_user,
 )
 from user_project.bots import doctor, pnl
 from user_project.bots.doctor import account_health
-from user_project.bots.models import LedgerEntry, QueueHeartbeat, ServerSwitch
+from user_project.bots.models import QueueHeartbeat, ServerSwitch
 
 pytestmark = pytest.mark.django_db
 
@@ -137,16 +136,6 @@ def test_todays_profit_begins_at_korean_midnight() -> None:
         (alice, midnight - timedelta(microseconds=1), 500),
         (bert, midnight, 30),
     ):
-        cycle = make_cycle(make_bot(owner))
-        fill = make_fill(make_order(cycle, side="ask"), traded_at=at)
-        LedgerEntry.objects.create(
-            fill=fill,
-            cycle=cycle,
-            owner=owner,
-            account="profit",
-            currency="KRW",
-            amount=-won,
-            at=at,
-        )
+        make_profit(make_cycle(make_bot(owner)), won=won, at=at)
 
     assert pnl.realised_today(now=now) == {"paper": 1030}

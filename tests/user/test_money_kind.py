@@ -15,14 +15,13 @@ from tests.user.factories import (
     make_account,
     make_bot,
     make_cycle,
-    make_fill,
-    make_order,
+    make_profit,
     make_snapshot,
     make_user,
 )
 from user_project.accounts.models import AccountMode
 from user_project.bots import emergency, pnl, prices
-from user_project.bots.models import Bot, LedgerEntry
+from user_project.bots.models import Bot
 from user_project.bots.money_kind import choose_money, won_by_mode
 from user_project.notifications.models import Target
 from user_project.notifications.news import _summary
@@ -56,17 +55,7 @@ def earner(owner: Any, account: Any, *, name: str, won: int, volume: str) -> Bot
     """Return a bot that holds coins and has just realised *won*."""
     bot = make_bot(owner, account=account, name=name, state="running")
     cycle = make_cycle(bot, volume=Decimal(volume), cost=Decimal(100_000))
-    now = timezone.now()
-    fill = make_fill(make_order(cycle, side="ask"), traded_at=now)
-    LedgerEntry.objects.create(
-        fill=fill,
-        cycle=cycle,
-        owner=owner,
-        account="profit",
-        currency="KRW",
-        amount=-won,
-        at=now,
-    )
+    make_profit(cycle, won=won, at=timezone.now())
     return bot
 
 

@@ -76,7 +76,8 @@ def year_csv(
 ) -> Iterator[str]:
     """Yield every fill of a Korean calendar year as CSV lines, oldest first.
 
-    *mode*: of which kind of money, needed where the owner has both. Between them, coins that left a round without a sale: handed over to the owner, or
+    *mode*: of which kind of money, needed where the owner has both (`choose_money`).
+    Between them, coins that left a round without a sale: handed over to the owner, or
     gone with their cost, which is a loss. So the profits sum to what the pages show.
     """
     first, last = midnight(date(year, 1, 1)), midnight(date(year + 1, 1, 1))

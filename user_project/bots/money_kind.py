@@ -24,7 +24,7 @@ class MoneyKind:
 
     @property
     def choices(self) -> tuple[tuple[str, str], ...]:
-        """Return both kinds with their names, real money first."""
+        """Return the kinds there are with their names."""
         return tuple((mode.value, str(mode.label)) for mode in self.modes)
 
     @property

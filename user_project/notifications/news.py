@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from decimal import Decimal
 from typing import Final
 
 from django.utils.translation import gettext as _
 
-from user_project.accounts.models import ExchangeAccount
+from user_project.accounts.models import AccountMode, ExchangeAccount
 from user_project.bots import overview, pnl
 from user_project.bots.models import Bot, BotEvent, Cycle
 from user_project.bots.money_kind import choose_money, won_by_mode
@@ -118,20 +118,19 @@ def _keys(target: Target, *, now: datetime) -> tuple[Kind, str, str]:
 def _summary(target: Target, *, now: datetime) -> str:
     local = now.astimezone(pnl.KST)
     yesterday = local.date() - timedelta(days=1)
-    kinds = choose_money(owner=target.owner)
     profit = {
-        mode.value: sum(by_day.values(), Decimal(0))
-        for mode in kinds.modes
-        for by_day in [
-            pnl.profit_by_day(
-                owner=target.owner, first=yesterday, last=yesterday, mode=mode
-            )
-        ]
+        mode.value: _earned_on(yesterday, target, mode=mode)
+        for mode in choose_money(owner=target.owner).modes
     }
     return _("어제 실현손익 %(profit)s. %(target)s") % {
         "profit": won_by_mode(profit),
         "target": _counts(target),
     }
+
+
+def _earned_on(day: date, target: Target, /, *, mode: AccountMode) -> Decimal:
+    days = pnl.profit_by_day(owner=target.owner, first=day, last=day, mode=mode)
+    return days.get(day, Decimal(0))
 
 
 def _counts(target: Target, /) -> str:
